@@ -1,0 +1,50 @@
+# make demo [SOURCE=URL]   set up .venv (no torch, no compiler, no root) and watch predictions roll
+# make test                set up .venv-test and run lint, types, import rules and every test
+# make soak                ten minutes of a fast source: nothing may grow
+PYTHON ?= python3
+SOURCE ?= scene:
+CONSTRAINTS = deploy/constraints.txt
+PIP_FLAGS = --disable-pip-version-check --constraint $(CONSTRAINTS)
+TEST = .venv-test/bin
+
+.PHONY: demo test lint unit soak rtsp-server bench clean
+
+demo: .venv/installed
+	.venv/bin/gesta run $(SOURCE) --watch
+
+test: lint rtsp-server
+	$(TEST)/python -m pytest
+
+lint: .venv-test/installed
+	$(TEST)/ruff check .
+	$(TEST)/ruff format --check .
+	$(TEST)/mypy
+	$(TEST)/lint-imports
+
+unit: .venv-test/installed
+	$(TEST)/python -m pytest -m "not integration and not soak and not gpu"
+
+soak: .venv-test/installed
+	GESTA_SOAK_S=600 $(TEST)/python -m pytest -m soak -s
+
+# A second, independent RTSP server for the tests, where this machine allows installing it.
+rtsp-server:
+	@deploy/install_test_rtsp_server.sh
+
+bench: .venv-test/installed
+	$(TEST)/gesta-engine bench
+
+.venv/installed: pyproject.toml $(CONSTRAINTS)
+	@echo "Setting up .venv: the daemon and what it needs (about 150 MB to fetch, once)"
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install $(PIP_FLAGS) --editable .
+	@touch $@
+
+.venv-test/installed: pyproject.toml $(CONSTRAINTS)
+	@echo "Setting up .venv-test: the daemon, torch and the test tools (several GB, some minutes, once)"
+	$(PYTHON) -m venv .venv-test
+	$(TEST)/pip install $(PIP_FLAGS) --editable ".[test]"
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-test build *.egg-info
