@@ -1,0 +1,54 @@
+"""From scores to probabilities: temperatures, the fusion of the streams, entropy, abstention.
+
+    per stream  p_s = softmax(P_s / T_s)
+    fused       p = softmax(log(mean of p_s) / T_f)     (all T = 1: the paper's mean)
+
+Everything is computed in float64 and returned in float32, so that nothing is lost on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.arrays import F32
+from engine.manifest import Calibration
+
+_TINY = np.finfo(np.float64).tiny  # keeps log finite where a probability has underflowed
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """What one set of scores [C] of each stream comes to. entropy: of `fused`, in nats."""
+
+    rgb: F32
+    flow: F32
+    fused: F32
+    entropy: float
+
+
+def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Over the last axis."""
+    weights = np.exp(np.float64(scores) - np.max(scores, axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def fuse(rgb: F32, flow: F32, calibration: Calibration) -> Probabilities:
+    """Scores [..., C] of both streams -> probabilities. Entropy is that of one row: [C] only."""
+    p_rgb = softmax(rgb / calibration.rgb)
+    p_flow = softmax(flow / calibration.flow)
+    mean = (p_rgb + p_flow) / 2
+    fused = softmax(np.log(np.maximum(mean, _TINY)) / calibration.fused)
+    return Probabilities(
+        rgb=p_rgb.astype(np.float32),
+        flow=p_flow.astype(np.float32),
+        fused=fused.astype(np.float32),
+        entropy=float(-np.sum(fused * np.log(np.maximum(fused, _TINY)))),
+    )
+
+
+def abstains(fused: F32, below: float) -> bool:
+    """Whether the best of probabilities [C] is too low for an answer."""
+    return bool(fused.max() < below)

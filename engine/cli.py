@@ -1,0 +1,87 @@
+"""`gesta-engine`: look into a bundle and try it on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from engine.bundle import Bundle
+from engine.device import DEVICES, PRECISIONS, open_graphs
+from engine.errors import EngineError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except EngineError as error:
+        sys.stderr.write(f"gesta-engine: {error}\n")
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gesta-engine", description="Look into a bundle and try it on this machine."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser(
+        "verify",
+        help="check a bundle's files and numbers",
+        description="Check every file of a bundle against its sums, say what it is, compile it for "
+        "this machine, and hold the numbers against the bundle's golden ones.",
+    )
+    verify.add_argument("bundle", metavar="BUNDLE", help="a built-in name, a folder or a .zip")
+    verify.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
+    verify.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="of the CNNs; auto is bf16 where the CPU has it and the bundle allows it",
+    )
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _verify(given: argparse.Namespace) -> int:
+    bundle = Bundle.open(given.bundle)
+    manifest = bundle.manifest
+    width_px, height_px = manifest.resize
+    facts = {
+        "bundle": f"{manifest.name} {manifest.version} ({bundle.path})",
+        "sha256": bundle.sha256,
+        "classes": f"{len(manifest.classes)}: {', '.join(manifest.classes)}",
+        "model": f"{manifest.backbone}, D {manifest.feature_width}, H {manifest.hidden_width}",
+        "window": f"{manifest.segments} x {manifest.frames_per_segment} samples, "
+        f"{manifest.window_s:.2f} s, {manifest.prediction_hz:g} predictions a second",
+        "frames": f"{manifest.grid_fps:g} fps, resized to {width_px}x{height_px} px, "
+        f"cropped to {manifest.input_size} px",
+        "flow": ", ".join(f"{n} (+-{e.bound_px:g} px)" for n, e in manifest.flows.items()),
+        "licence": manifest.licence,
+    }
+    for key, value in facts.items():
+        _say(f"{key:<9} {value}")
+    for entry in manifest.accuracy:
+        _say(
+            f"accuracy  {entry.value:.1%} on {entry.data_set}, {entry.split}, {entry.protocol}, "
+            f"{entry.streams}{f' ({entry.note})' if entry.note else ''}"
+        )
+    _say("files     all as listed in SHA256SUMS")
+    graphs = open_graphs(bundle, given.device, given.precision, progress=_say_engine)
+    graphs.close()
+    _say(f"result    good: it runs here, on {graphs.engine} ({graphs.device})")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _say_engine(line: str) -> None:
+    _say(f"engine    {line}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The recogniser: samples of any cameras in, what is going on there out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.arrays import F32, U8
+from engine.bundle import Bundle
+from engine.calibration import abstains, fuse
+from engine.lanes import Lanes, lane_step
+from engine.manifest import Manifest
+from engine.runners.runner import Graphs
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One sample of one camera, at model scale.
+
+    rgb [S,S,3]; flow [20,S,S], the stack that ends at this tick. repeated: the grid had no frame
+    of its own here. shed_before: samples lost to overload right before this one.
+    """
+
+    camera: str
+    epoch: int
+    tick: int
+    rgb: U8
+    flow: U8
+    repeated: bool = False
+    shed_before: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """What a camera's window says at a sample.
+
+    probabilities, p_rgb, p_flow [C]: fused, and of either stream.
+    temporal_attention [N·k]: mean of both streams, oldest first, each segment summing to 1;
+        a window that isn't full has zeros in front.
+    spatial_rgb, spatial_flow [h,w]: where the newest frame was looked at; sums to 1.
+    fill: how much of the window there is, 0..1. complete: all of it, and nothing shed.
+    repeated: samples of the window without a picture of their own, shed ones too.
+    shed: those of them that were lost to overload.
+    abstain: the best probability is below the bundle's threshold. entropy: in nats.
+    stage_ms: what the batch took: rgb, flow (the CNNs), head.
+    """
+
+    camera: str
+    epoch: int
+    tick: int
+    probabilities: F32
+    p_rgb: F32
+    p_flow: F32
+    temporal_attention: F32
+    spatial_rgb: F32
+    spatial_flow: F32
+    fill: float
+    complete: bool
+    repeated: int
+    shed: int
+    abstain: bool
+    entropy: float
+    stage_ms: dict[str, float]
+
+
+class Recogniser:
+    """Holds every camera's lanes and runs their samples together. For one thread.
+
+    A camera's numbers don't depend on which others share a batch with it.
+    """
+
+    def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
+        self._manifest = bundle.manifest
+        self._graphs = graphs
+        self._cameras: dict[str, _Camera] = {}
+
+    def step(self, samples: Sequence[Sample]) -> list[Recognition]:
+        """Take one new sample each of some cameras; one recognition a sample, in their order.
+
+        A camera that shows a new epoch starts from nothing.
+        Raises ValueError where a camera comes twice, RunnerError where a graph fails.
+        """
+        if not samples:
+            return []
+        if len({sample.camera for sample in samples}) < len(samples):
+            raise ValueError("a camera may have one sample in a step, and one here has more")
+        cameras = [self._camera(sample) for sample in samples]
+        marks_ns = [time.perf_counter_ns()]
+        rgb = self._graphs.rgb.run({"frames": np.stack([sample.rgb for sample in samples])})
+        marks_ns.append(time.perf_counter_ns())
+        flow = self._graphs.flow.run({"frames": np.stack([sample.flow for sample in samples])})
+        marks_ns.append(time.perf_counter_ns())
+        self._reenter_shed(samples, cameras)
+        for camera, sample in zip(cameras, samples, strict=True):
+            camera.remember(_REPEATED if sample.repeated else _FRESH)
+        lane_step(self._graphs.rgb_head, [c.rgb for c in cameras], rgb["features"])
+        lane_step(self._graphs.flow_head, [c.flow for c in cameras], flow["features"])
+        marks_ns.append(time.perf_counter_ns())
+        rgb_ms, flow_ms, head_ms = np.diff(marks_ns) / 1e6
+        stage_ms = {"rgb": float(rgb_ms), "flow": float(flow_ms), "head": float(head_ms)}
+        return [
+            self._recognition(sample, camera, spatial_rgb, spatial_flow, stage_ms)
+            for sample, camera, spatial_rgb, spatial_flow in zip(
+                samples, cameras, rgb["attention"], flow["attention"], strict=True
+            )
+        ]
+
+    def forget(self, camera: str) -> None:
+        """Drop a camera's state; unknown names are fine."""
+        self._cameras.pop(camera, None)
+
+    def _camera(self, sample: Sample) -> _Camera:
+        camera = self._cameras.get(sample.camera)
+        if camera is None or camera.epoch != sample.epoch:
+            camera = self._cameras[sample.camera] = _Camera(sample.epoch, self._manifest)
+        return camera
+
+    def _reenter_shed(self, samples: Sequence[Sample], cameras: Sequence[_Camera]) -> None:
+        """Each shed sample repeats the camera's last feature: no window stretches in time."""
+        window = self._manifest.window_samples
+        left: list[int] = []
+        for sample, camera in zip(samples, cameras, strict=True):
+            # What an epoch lost before its first sample is before the window: nothing to repeat.
+            shed = sample.shed_before if camera.rgb.samples else 0
+            # After a whole window of repeats, more of them change nothing.
+            camera.skip(max(0, shed - window))
+            left.append(min(shed, window))
+        while any(left):
+            shedding = [camera for camera, count in zip(cameras, left, strict=True) if count]
+            for camera in shedding:
+                camera.remember(_SHED)
+            for head, lanes in (
+                (self._graphs.rgb_head, [camera.rgb for camera in shedding]),
+                (self._graphs.flow_head, [camera.flow for camera in shedding]),
+            ):
+                lane_step(head, lanes, np.concatenate([lane.feature for lane in lanes]))
+            left = [max(0, count - 1) for count in left]
+
+    def _recognition(
+        self,
+        sample: Sample,
+        camera: _Camera,
+        spatial_rgb: F32,
+        spatial_flow: F32,
+        stage_ms: dict[str, float],
+    ) -> Recognition:
+        manifest = self._manifest
+        probabilities = fuse(camera.rgb.scores(), camera.flow.scores(), manifest.calibration)
+        temporal = (camera.rgb.temporal_attention() + camera.flow.temporal_attention()) / 2
+        fill = min(camera.rgb.samples, manifest.window_samples) / manifest.window_samples
+        shed = camera.window.count(_SHED)
+        return Recognition(
+            camera=sample.camera,
+            epoch=sample.epoch,
+            tick=sample.tick,
+            probabilities=probabilities.fused,
+            p_rgb=probabilities.rgb,
+            p_flow=probabilities.flow,
+            temporal_attention=temporal.astype(np.float32),
+            spatial_rgb=spatial_rgb,
+            spatial_flow=spatial_flow,
+            fill=fill,
+            complete=fill == 1 and not shed,
+            repeated=camera.window.count(_REPEATED) + shed,
+            shed=shed,
+            abstain=abstains(probabilities.fused, manifest.abstain_below),
+            entropy=probabilities.entropy,
+            stage_ms=dict(stage_ms),
+        )
+
+
+_FRESH, _REPEATED, _SHED = range(3)
+
+
+class _Camera:
+    """Both streams' lanes of one camera's epoch, and where its window's samples came from."""
+
+    def __init__(self, epoch: int, manifest: Manifest) -> None:
+        self.epoch = epoch
+        self.rgb, self.flow = (Lanes.of(manifest) for _ in range(2))
+        self.window: deque[int] = deque(maxlen=manifest.window_samples)
+
+    def remember(self, origin: int) -> None:
+        self.window.append(origin)
+
+    def skip(self, samples: int) -> None:
+        self.rgb.skip(samples)
+        self.flow.skip(samples)

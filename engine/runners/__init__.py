@@ -1,0 +1,1 @@
+"""Runners: one compiled graph each, behind one small protocol."""

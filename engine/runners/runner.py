@@ -1,0 +1,77 @@
+"""The runner protocol: named arrays in, named arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.arrays import AnyArray
+
+Shape = tuple[int | None, ...]  # None: the batch, or a size that only the graph knows
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One input or output of a graph. dtype: a NumPy name. shape: the batch first."""
+
+    dtype: str
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.dtype} [{', '.join('?' if n is None else str(n) for n in self.shape)}]"
+
+    def fits(self, found: ArraySpec) -> bool:
+        """Whether an array of `found` is one of these."""
+        return (
+            self.dtype == found.dtype
+            and len(self.shape) == len(found.shape)
+            and all(n in (None, m) for n, m in zip(self.shape, found.shape, strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a graph must take and give."""
+
+    inputs: Mapping[str, ArraySpec]
+    outputs: Mapping[str, ArraySpec]
+
+
+class Runner(Protocol):
+    """A graph, compiled for one device. For one thread at a time."""
+
+    device: str
+    precision: str
+
+    def run(self, inputs: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        """Run one batch. The arrays that come back are the caller's to keep.
+
+        Raises RunnerError where an input is missing, or has another type or shape.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give memory and device back. Nothing runs afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """The four graphs of a bundle, opened.
+
+    engine: the library below and its version, for messages and logs.
+    precision: of the CNNs; the heads' sums are fp32 always.
+    """
+
+    rgb: Runner
+    flow: Runner
+    rgb_head: Runner
+    flow_head: Runner
+    device: str
+    precision: str
+    engine: str
+
+    def close(self) -> None:
+        for runner in (self.rgb, self.flow, self.rgb_head, self.flow_head):
+            runner.close()

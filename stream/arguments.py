@@ -1,0 +1,256 @@
+"""The command line of `gesta`: what can be said, and the help that explains it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Command = Callable[[argparse.Namespace], int]
+
+EXIT_CODES = """\
+exit codes:
+  0   done, or stopped as asked
+  2   the command line or the configuration is wrong
+  3   the source can't be opened (replay, check; the daemon tries again for ever)
+  4   the bundle or the engine fails
+  5   the endpoint can't be bound or written
+  70  a bug
+"""
+
+SOURCES = """\
+sources:
+  rtsp://user:password@192.168.1.20/stream2   a network camera (rtsp, rtsps, http, https)
+  webcam:0  or  /dev/video0                   a camera of this machine
+  clip.mp4                                    a video file
+  scene:  or  "scene:?seed=7&size=640x480"    a drawn actor whose actions are known
+A camera of high resolution usually offers a second, smaller stream: it is all that is needed.
+"""
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:5599"
+
+
+def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """The parser; a parsed command line holds its `command` and its `log_level`.
+
+    Args:
+        commands: run, watch, replay, check and scene.
+    """
+    top = argparse.ArgumentParser(
+        prog="gesta",
+        description="Watches cameras and says, several times a second, which action is going on.",
+        epilog=(
+            "examples:\n"
+            "  gesta run scene: --watch       see it work, without a camera\n"
+            "  gesta run rtsp://user:password@192.168.1.20/stream2\n"
+            "  gesta watch                    in another terminal: what that daemon says\n"
+            "  gesta COMMAND --help           everything about one command\n\n" + EXIT_CODES
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    subparsers = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
+
+    def add(name: str, summary: str, description: str, epilog: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(command=commands[name])
+        added.add_argument(
+            "-v", "--verbose", dest="log_level", action="store_const", const=logging.DEBUG,
+            default=logging.INFO, help="log more, to stderr",
+        )  # fmt: skip
+        added.add_argument(
+            "-q", "--quiet", dest="log_level", action="store_const", const=logging.WARNING,
+            help="log warnings and errors only",
+        )  # fmt: skip
+        return added
+
+    _run(add)
+    _watch(add)
+    _replay(add)
+    _check(add)
+    _scene(add)
+    return top
+
+
+Add = Callable[[str, str, str, str], argparse.ArgumentParser]
+
+
+def _run(add: Add) -> None:
+    added = add(
+        "run",
+        "watch cameras and publish what is going on (the daemon)",
+        "Watches one or many cameras and publishes what is going on there, until it is stopped.\n"
+        "A camera that can't be reached is tried again for ever, and never disturbs the others.",
+        SOURCES + "\nexamples:\n"
+        "  gesta run scene: --watch\n"
+        "  gesta run rtsp://user:password@192.168.1.20/stream2 webcam:0\n"
+        "  gesta run --config gesta.toml\n\n"
+        "Stop it with Ctrl-C or SIGTERM.\n\n" + EXIT_CODES,
+    )
+    added.add_argument(
+        "urls", nargs="*", metavar="URL", help="what to watch; named cam0, cam1, ... in this order"
+    )
+    added.add_argument("--config", type=Path, metavar="FILE", help="read this gesta.toml first")
+    _add_engine_options(added)
+    added.add_argument(
+        "--publish", metavar="ENDPOINT", help=f"where to publish (default: {DEFAULT_ENDPOINT})"
+    )
+    added.add_argument(
+        "--insecure", action="store_true", default=None,
+        help="allow an endpoint that other machines can reach; nothing guards or encrypts it",
+    )  # fmt: skip
+    added.add_argument("--site", help="the site's name in topics (default: home)")
+    added.add_argument("--node", help="this daemon's name in topics (default: the host's name)")
+    added.add_argument("--watch", action="store_true", help="show the live table here, too")
+    options = added.add_argument_group("for the URLs on this command line")
+    options.add_argument(
+        "--transport", choices=("tcp", "udp"), help="how RTSP travels (default: tcp)"
+    )
+    options.add_argument("--loop", action="store_true", default=None, help="repeat files for ever")
+    options.add_argument(
+        "--realtime", action="store_true", default=None,
+        help="play files at their own pace, dropping what is too much, as a camera would",
+    )  # fmt: skip
+    options.add_argument(
+        "--explain", action="store_true", default=None,
+        help="publish pictures, and where in them the model looked, too",
+    )  # fmt: skip
+
+
+def _watch(add: Add) -> None:
+    added = add(
+        "watch",
+        "show what a daemon publishes",
+        "Shows what a daemon publishes: a live table in a terminal, otherwise one line per camera\n"
+        "every half second. Waits for a daemon that is not there. Leave it with Ctrl-C.",
+        "examples:\n"
+        "  gesta watch\n"
+        "  gesta watch tcp://127.0.0.1:5599 --topic gesta/1/home/cam0/\n"
+        "  gesta watch --json | jq .top[0]\n",
+    )
+    added.add_argument(
+        "endpoint", nargs="?", default=DEFAULT_ENDPOINT, metavar="ENDPOINT",
+        help=f"where the daemon publishes (default: {DEFAULT_ENDPOINT})",
+    )  # fmt: skip
+    added.add_argument(
+        "--topic", action="append", metavar="PREFIX",
+        help="only topics that begin so; may be given again (default: gesta/1/, all of them)",
+    )  # fmt: skip
+    added.add_argument("--json", action="store_true", help="one message a line, as it was sent")
+
+
+def _replay(add: Add) -> None:
+    added = add(
+        "replay",
+        "run a video file through the same path, as fast as it goes",
+        "Runs a video file through the very path that a camera takes, as fast as this machine\n"
+        "can. The numbers are the same each time, bit for bit; only ids, clock times and\n"
+        "latencies differ.",
+        "examples:\n"
+        "  gesta replay clip.mp4\n"
+        "  gesta replay clip.mp4 --json > predictions.jsonl\n\n" + EXIT_CODES,
+    )
+    added.add_argument("file", metavar="FILE", help="the video file")
+    _add_engine_options(added)
+    added.add_argument(
+        "--json", action="store_true", help="one prediction message a line, and nothing else"
+    )
+
+
+def _check(add: Add) -> None:
+    added = add(
+        "check",
+        "say what this machine has, and how many cameras it will hold",
+        "Says what this machine has, whether the bundle runs on it, whether a URL opens and what\n"
+        "comes from it, and how many such cameras the machine will hold (measured, some seconds).",
+        SOURCES + "\nexamples:\n"
+        "  gesta check\n"
+        "  gesta check rtsp://user:password@192.168.1.20/stream2\n\n" + EXIT_CODES,
+    )
+    added.add_argument("url", nargs="?", metavar="URL", help="a source to try (default: none)")
+    _add_engine_options(added)
+    added.add_argument(
+        "--transport", choices=("tcp", "udp"), help="how RTSP travels (default: tcp)"
+    )
+
+
+def _scene(add: Add) -> None:
+    added = add(
+        "scene",
+        "write labelled clips of the drawn scene",
+        "Writes short clips of the drawn scene into a folder, in one folder per label, with a\n"
+        "labels.csv; or one long scene with its truth beside it as JSON. The same seed gives\n"
+        "the same pictures.",
+        "examples:\n"
+        "  gesta scene --out clips\n"
+        "  gesta scene --out clips --clips 20 --seed 5000 --label walk --label wave\n"
+        "  gesta scene --out streams --stream 120\n",
+    )
+    added.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the folder to write into"
+    )
+    added.add_argument(
+        "--clips", type=int, default=5, metavar="N", help="clips per label (default: %(default)s)"
+    )
+    added.add_argument(
+        "--stream", type=float, metavar="SECONDS",
+        help="write one scene of this length instead of clips",
+    )  # fmt: skip
+    added.add_argument(
+        "--seed", type=int, default=0, help="the first clip's, or the stream's (default: 0)"
+    )
+    added.add_argument(
+        "--label", action="append", metavar="LABEL", help="only this one; may be given again"
+    )
+    added.add_argument(
+        "--size", type=_size, default=(320, 240), metavar="WxH", help="(default: 320x240)"
+    )
+    added.add_argument("--fps", type=float, default=25.0, help="(default: %(default)s)")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 320x240") from None
+
+
+def _add_engine_options(added: argparse.ArgumentParser) -> None:
+    added.add_argument(
+        "--bundle", metavar="NAME|PATH",
+        help="a built-in bundle's name, a folder or a .zip (default: default)",
+    )  # fmt: skip
+    added.add_argument("--device", choices=("auto", "cpu", "cuda"), help="(default: auto)")
+    added.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"),
+        help="auto takes bf16 where the machine has it and it passes the check (default: auto)",
+    )  # fmt: skip
+    added.add_argument("--flow", choices=("dis", "tvl1"), help="(default: the bundle's own)")
+    added.add_argument(
+        "--allow-flow-mismatch", action="store_true", default=None,
+        help="run a flow that the bundle was not trained on; nobody has measured how well",
+    )  # fmt: skip
+
+
+class _Version(argparse.Action):
+    """Reads the installed version only when it is asked for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002
+        values: str | Sequence[Any] | None,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        from stream.version import version
+
+        parser.exit(message=f"gesta {version()}\n")

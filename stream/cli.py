@@ -1,0 +1,177 @@
+"""`gesta`: the front door. A command's parts are imported when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from stream.arguments import parser
+
+if TYPE_CHECKING:
+    from stream.config import Config
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit code."""
+    _open_missing_standard_streams()
+    commands = {
+        "run": _run,
+        "watch": _watch,
+        "replay": _replay,
+        "check": _check,
+        "scene": _scene,
+    }
+    arguments = parser(commands).parse_args(argv)
+    try:
+        return _guarded(arguments)
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _guarded(arguments: Namespace) -> int:
+    """Runs the command; whatever goes wrong becomes a sentence."""
+    from engine.errors import EngineError
+    from stream.errors import StreamError
+    from stream.log import start_logging
+
+    start_logging(arguments.log_level)
+    try:
+        code: int = arguments.command(arguments)
+    except (EngineError, StreamError) as error:
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  the last resort
+        return report_bug(error)
+    sys.stdout.flush()
+    return code
+
+
+def report_bug(error: Exception) -> int:
+    """One sentence for an error that nobody foresaw; the traceback goes to the log with -v."""
+    import logging
+
+    _complain(f"{type(error).__name__}: {error}; this is a bug, please report it (-v says where)")
+    logging.getLogger(__name__).debug("where it happened:", exc_info=error)
+    return 70
+
+
+def _complain(sentence: str) -> None:
+    from stream.url import mask_text
+
+    sys.stderr.write(f"gesta: {mask_text(sentence)}\n")
+
+
+def _run(arguments: Namespace) -> int:
+    from stream.daemon import run
+
+    return run(_config(arguments, arguments.urls), show=arguments.watch)
+
+
+def _watch(arguments: Namespace) -> int:
+    from stream.messaging.topics import ROOT
+    from stream.watch import watch
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    with contextlib.suppress(KeyboardInterrupt):  # how one leaves a view that has no end
+        watch(arguments.endpoint, arguments.topic or [ROOT], as_json=arguments.json)
+    return 0
+
+
+def _replay(arguments: Namespace) -> int:
+    from stream.replay import replay
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    replay(_config(arguments, [arguments.file]), as_json=arguments.json)
+    return 0
+
+
+def _check(arguments: Namespace) -> int:
+    from stream.check import check
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    check(_config(arguments, [arguments.url or "scene:"]), opens_url=arguments.url is not None)
+    return 0
+
+
+def _scene(arguments: Namespace) -> int:
+    from stream.scene.clips import LABELS, write_clips, write_stream
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    labels, out = arguments.label or LABELS, arguments.out
+    if arguments.stream is None:
+        clips = write_clips(
+            out,
+            clips_per_label=arguments.clips,
+            first_seed=arguments.seed,
+            labels=labels,
+            size=arguments.size,
+            fps=arguments.fps,
+        )
+        sys.stdout.write(f"{len(clips)} clips in {out}, listed in {out / 'labels.csv'}\n")
+    else:
+        video = out / f"scene_{arguments.seed:07d}.mp4"
+        truth = write_stream(
+            video,
+            seed=arguments.seed,
+            duration_s=arguments.stream,
+            size=arguments.size,
+            fps=arguments.fps,
+            labels=labels,
+        )
+        sys.stdout.write(f"{video}, with its truth in {truth}\n")
+    return 0
+
+
+def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
+    """What the TOML file and the command line say together."""
+    import msgspec
+
+    from stream.config import load_config
+    from stream.errors import ConfigError
+    from stream.log import start_logging
+
+    given = {key: value for key, value in vars(arguments).items() if value is not None}
+    overrides: dict[str, Any] = {
+        key: given.get(key)
+        for key in ("site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch")
+    }
+    overrides["publish"] = {"bind": given.get("publish"), "insecure": given.get("insecure")}
+    config = load_config(given.get("config"), urls, overrides=overrides)
+    if not config.cameras:
+        raise ConfigError(
+            "there is no camera to watch; give a URL, a file, scene: or --config FILE"
+        )
+    # These options speak of the command line's own sources, which come last.
+    options = {k: given[k] for k in ("loop", "realtime", "explain", "transport") if k in given}
+    first = len(config.cameras) - len(urls)
+    cameras = config.cameras[:first] + tuple(
+        msgspec.structs.replace(camera, **options) for camera in config.cameras[first:]
+    )
+    start_logging(arguments.log_level, [s for camera in cameras for s in camera.secrets])
+    return msgspec.structs.replace(config, cameras=cameras)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+def _open_missing_standard_streams() -> None:
+    """Without this, a process started with stdout closed would give its number to a socket."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115

@@ -1,0 +1,261 @@
+"""The configuration: what TOML file and command line say, checked once, then frozen.
+
+Strings may hold `${NAME}` (an environment variable) or `${file:/run/secrets/x}` (a file's text),
+so that no secret need stand in the file. What was put in that way is masked wherever the
+configuration is shown. An error names the key's path (`camera[0].transport`) and, for a mistyped
+key, the nearest one; it never shows a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from stream import url as urls
+from stream.errors import ConfigError
+from stream.references import References
+
+_NAME = re.compile(r"[a-z0-9_-]+")
+_SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+
+class PublishConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where messages go. `insecure` allows a binding that other machines can reach."""
+
+    bind: str = "tcp://127.0.0.1:5599"
+    insecure: bool = False
+
+
+class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One camera, file or scene. `repr` masks; `mask` takes its secrets out of any text.
+
+    transport: RTSP over tcp or udp.
+    max_gap_s: a longer hole ends the stream epoch.
+    stall_s: a camera that sends nothing for this long is stalled, and reconnected.
+    loop: a file starts again at its end.
+    realtime: pace a file by its own timestamps, and drop what the machine can't hold.
+    explain: publish the newest frame and its attention too.
+    """
+
+    name: str
+    url: str
+    transport: Literal["tcp", "udp"] = "tcp"
+    max_gap_s: float = 1.0
+    stall_s: float = 5.0
+    loop: bool = False
+    realtime: bool | None = None
+    explain: bool = False
+    secrets: tuple[str, ...] = ()  # what came from the environment or files; not a key of the TOML
+
+    @property
+    def masked_url(self) -> str:
+        """The URL as it may be published."""
+        return self.mask(urls.mask(self.url))
+
+    def mask(self, text: str) -> str:
+        """Any text without this camera's secrets (FFmpeg puts whole URLs into its messages)."""
+        secrets = self.secrets
+        if urls.is_network(self.url):
+            try:
+                secrets += urls.parse(self.url).secrets
+            except ValueError:
+                secrets += (self.url,)
+        return urls.mask_text(text, secrets)
+
+    def __repr__(self) -> str:
+        return f"CameraConfig(name={self.name!r}, url={self.masked_url!r})"
+
+
+class Config(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    rename={"cameras": "camera"},
+):
+    """The whole daemon's configuration.
+
+    device, precision, flow: "auto" / None choose the best that this machine runs in real time.
+    """
+
+    site: str = "home"
+    node: str = msgspec.field(default_factory=lambda: host_name())
+    bundle: str = "default"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    flow: str | None = None
+    allow_flow_mismatch: bool = False
+    publish: PublishConfig = PublishConfig()
+    cameras: tuple[CameraConfig, ...] = ()
+
+
+def load_config(
+    path: Path | None = None,
+    urls_given: Sequence[str] = (),
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Reads the TOML file, adds the command line's URLs as cam0, cam1, ..., and checks it all.
+
+    Args:
+        path: the TOML file; None for none.
+        urls_given: one more camera each; they take names that the file hasn't used.
+        overrides: top-level keys of the command line, as in the TOML (`publish` as a mapping of
+            its keys); a value of None means "not given".
+        environment: where `${NAME}` is looked up; the process's own by default.
+
+    Raises:
+        ConfigError: with the key's path and what to do.
+    """
+    tree: dict[str, Any] = {} if path is None else _read(path)
+    for key, value in (overrides or {}).items():
+        if isinstance(value, Mapping):
+            given = {name: inner for name, inner in value.items() if inner is not None}
+            if given:
+                tree[key] = {**tree.get(key, {}), **given}
+        elif value is not None:
+            tree[key] = value
+    for index, camera in _tables(tree.get("camera", [])):
+        if "secrets" in camera:
+            raise _unknown_key(f"camera[{index}]", "secrets", CameraConfig)
+    references = References(os.environ if environment is None else environment)
+    cameras = _cameras(tree.pop("camera", []), references)
+    tree = {key: references.resolve(value, key)[0] for key, value in tree.items()}
+    tree["camera"] = cameras
+    _add_urls(tree["camera"], urls_given)
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from None
+    _check(config)
+    return config
+
+
+def host_name() -> str:
+    """The host's name in the letters that a topic may hold."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")
+    return name or "host"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {path}; check --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"the configuration file {path} can't be read: {why}") from None
+    except tomllib.TOMLDecodeError as error:
+        # Only the position: the rest of the message may quote a secret.
+        where = re.search(r"\(at .*\)$", str(error))
+        place = f" {where[0]}" if where else ""
+        raise ConfigError(f"{path} is not valid TOML{place}; correct that line") from None
+
+
+def _tables(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The entries of an array of tables that are tables; msgspec complains about the rest."""
+    if isinstance(value, list):
+        for index, table in enumerate(value):
+            if isinstance(table, dict):
+                yield index, table
+
+
+def _cameras(value: Any, references: References) -> Any:
+    """The camera tables with their references resolved and their secrets noted, named by place."""
+    if not isinstance(value, list):
+        return value
+    cameras = list(value)
+    for index, table in _tables(value):
+        camera, used = references.resolve(table, f"camera[{index}]")
+        cameras[index] = {"name": f"cam{index}", **camera, "secrets": used}
+    return cameras
+
+
+def _add_urls(cameras: Any, urls_given: Iterable[str]) -> None:
+    if not isinstance(cameras, list):
+        return
+    taken = {camera.get("name") for camera in cameras if isinstance(camera, dict)}
+    free = (name for i in range(len(cameras) + 10_000) if (name := f"cam{i}") not in taken)
+    cameras.extend({"name": next(free), "url": url} for url in urls_given)
+
+
+def _explained(message: str) -> ConfigError:
+    """msgspec's message with the path in front, and the nearest known key for an unknown one."""
+    what, _, where = message.partition(" - at `")
+    path = where.rstrip("`").removeprefix("$").removeprefix(".")
+    if (match := re.search(r"unknown field `(.+)`", what)) is not None:
+        kind: type[msgspec.Struct] = {"": Config, "publish": PublishConfig}.get(path, CameraConfig)
+        return _unknown_key(path, match[1], kind)
+    if (match := re.search(r"missing required field `(.+)`", what)) is not None:
+        return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
+    what = what.replace("`array`", "a list").replace("`object`", "a table").replace("Invalid enum value", "unknown value")
+    if re.search(r"\.(transport)$|^(device|precision)$", path):
+        kind = CameraConfig if path.endswith("transport") else Config
+        allowed = next(f.type for f in msgspec.structs.fields(kind) if path.endswith(f.name))
+        what = f"{what}; use one of {', '.join(map(repr, allowed.__args__))}"
+    if path.endswith(".url") or path == "camera":
+        what = what.partition(", got")[0]
+    return ConfigError(f"{path}: {what[0].lower()}{what[1:]}")
+
+
+def _unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError:
+    known = [f.encode_name for f in msgspec.structs.fields(kind) if f.name != "secrets"]
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
+    return ConfigError(f"{_joined(path, key)}: unknown key; {hint}")
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _check(config: Config) -> None:
+    """What types alone can't say."""
+    for key, name in (("site", config.site), ("node", config.node)):
+        _check_name(key, name)
+    seen: dict[str, int] = {}
+    for index, camera in enumerate(config.cameras):
+        path = f"camera[{index}]"
+        _check_name(f"{path}.name", camera.name)
+        if camera.name == "node":
+            raise ConfigError(f'{path}.name: "node" is kept for the daemon itself; rename it')
+        if camera.name in seen:
+            raise ConfigError(
+                f'{path}.name: camera[{seen[camera.name]}] is "{camera.name}" too; rename one'
+            )
+        seen[camera.name] = index
+        for key, value in (("max_gap_s", camera.max_gap_s), ("stall_s", camera.stall_s)):
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
+        _check_url(f"{path}.url", camera.url)
+
+
+def _check_name(path: str, name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(f'{path}: "{name}" may hold only a-z, 0-9, "_" and "-"; rename it')
+
+
+def _check_url(path: str, url: str) -> None:
+    if not url:
+        raise ConfigError(f"{path}: is empty; give a camera's URL, a file, webcam:0 or scene:")
+    if not urls.is_network(url):
+        return
+    try:
+        scheme = urls.parse(url).scheme
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if scheme not in _SCHEMES:
+        raise ConfigError(
+            f"{path}: {scheme}:// can't be opened; use {', '.join(s + '://' for s in _SCHEMES)}, "
+            "a file, /dev/videoN, webcam:N or scene:"
+        )

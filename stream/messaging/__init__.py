@@ -1,0 +1,1 @@
+"""What leaves the daemon and how: topics, message types, publisher and subscriber."""

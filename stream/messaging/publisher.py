@@ -1,0 +1,142 @@
+"""The publisher: the one socket on which everything leaves, owned by one thread.
+
+A subscription is answered with the last word on each retained topic (`replay: true`), so a late
+subscriber knows the state at once. ZeroMQ offers no way to answer one subscriber alone: the others
+on that topic get the repeated message too, and drop it by its `seq`. However many
+subscriptions arrive, a topic is repeated at most every `REPLAY_EVERY_NS`.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import zmq
+
+from stream.errors import PublishError
+from stream.messaging.endpoint import check_binding, in_use
+from stream.messaging.messages import Message
+from stream.messaging.topics import BY_KIND, topic
+
+HIGH_WATER_MARK = 1000  # messages held for one slow subscriber; more are lost to it
+LONGEST_SUBSCRIPTION_BYTES = 1024  # a peer that sends more is disconnected
+FRAMES_PER_SERVING = 1000  # bounds the time that a flood of subscriptions can take
+REPLAY_EVERY_NS = 100_000_000
+ORDERLY_LINGER_MS = 500
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Binds on construction. Only the thread that constructed it may use it.
+
+    A subscriber that reads too slowly loses messages (and sees it in `seq`); nothing here waits.
+
+    Raises:
+        PublishError: the endpoint is in use, not allowed, not to be had, or open to others.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        insecure: bool = False,
+        high_water_mark: int = HIGH_WATER_MARK,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        check_binding(endpoint, insecure=insecure)
+        self._owner = threading.get_ident()
+        self._clock_ns = clock_ns
+        self._encoder = msgspec.json.Encoder()
+        self._retained: dict[str, tuple[Message, Sequence[bytes]]] = {}
+        self._due: set[str] = set()  # topics that a subscriber waits to have repeated
+        self._repeated_at_ns: dict[str, int] = {}
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # every subscription, not only the first
+        self._socket.setsockopt(zmq.SNDHWM, high_water_mark)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, LONGEST_SUBSCRIPTION_BYTES)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self.close(orderly=False)
+            raise PublishError(_why_not_bound(endpoint, error)) from error
+        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
+        """Publishes a message on its topic.
+
+        Raises:
+            PublishError: the socket is broken.
+        """
+        kind = str(message.__struct_config__.tag)
+        name = topic(message.site, message.camera or message.node, kind)
+        if BY_KIND[kind].retained:
+            self._retained[name] = (message, blobs)
+            self._due.discard(name)  # whoever waits for a repetition has this one
+        self._send(name, message, blobs)
+
+    def serve(self) -> None:
+        """Takes in subscriptions and repeats what they ask for; never waits."""
+        self._check_owner()
+        for _ in range(FRAMES_PER_SERVING):
+            try:
+                frame = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            if frame.startswith(b"\x01"):  # 1 subscribes, 0 unsubscribes, all else is foreign
+                prefix = frame[1:]
+                self._due.update(
+                    name for name in self._retained if name.encode()[: len(prefix)] == prefix
+                )
+        now_ns = self._clock_ns()
+        for name in sorted(self._due):
+            if now_ns - self._repeated_at_ns.get(name, -REPLAY_EVERY_NS) >= REPLAY_EVERY_NS:
+                self._due.discard(name)
+                self._repeated_at_ns[name] = now_ns
+                message, blobs = self._retained[name]
+                self._send(name, msgspec.structs.replace(message, replay=True), blobs)
+
+    def close(self, *, orderly: bool) -> None:
+        """Closes the socket; an orderly stop gives the last words up to half a second to leave."""
+        self._socket.close(linger=ORDERLY_LINGER_MS if orderly else 0)
+        self._context.term()
+
+    def _send(self, name: str, message: Message, blobs: Sequence[bytes]) -> None:
+        self._check_owner()
+        parts = [name.encode(), self._encoder.encode(message), *blobs]
+        try:
+            self._socket.send_multipart(parts, flags=zmq.NOBLOCK)
+        except (
+            zmq.Again
+        ):  # XPUB drops rather than waits, so this is not expected; it is no reason to end
+            _log.warning("a message on %s could not be queued", name)
+        except zmq.ZMQError as error:
+            raise PublishError(f"can't publish on {self.endpoint} any more: {error}") from error
+
+    def _check_owner(self) -> None:
+        if threading.get_ident() != self._owner:
+            raise RuntimeError("the publisher belongs to the thread that made it")
+
+
+def _why_not_bound(endpoint: str, error: zmq.ZMQError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return in_use(endpoint)
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return (
+                f"no permission to publish on {endpoint}; choose a port above 1023, or another path"
+            )
+        case errno.EADDRNOTAVAIL | errno.ENODEV | errno.ENXIO:
+            return f"this machine has no address for {endpoint}; try tcp://127.0.0.1:PORT"
+        case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
+            return f"{endpoint} can't be made, its folder is missing or the path is too long"
+        case _:
+            return f"can't publish on {endpoint}: {error}; choose another with --publish"

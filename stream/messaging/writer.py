@@ -1,0 +1,175 @@
+"""Turns what was recognised into the messages about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from engine.arrays import F32, U8
+from engine.manifest import Manifest
+from engine.recogniser import Recognition
+from stream.messaging.envelope import Envelope
+from stream.messaging.messages import (
+    Attention,
+    Explain,
+    JpegBlob,
+    Latency,
+    MapBlob,
+    Model,
+    Prediction,
+    Time,
+    TopLabel,
+    Window,
+    utc,
+)
+from stream.samples import StreamSample
+
+TOP = 5  # labels named in a prediction
+JPEG_QUALITY = 80
+
+
+def shortest(probabilities: F32) -> tuple[float, ...]:
+    """Numbers whose decimal form is the shortest that reads back as the same float32.
+
+    A softmax may end one rounding step above 1; what is published does not.
+    """
+    return tuple(float(text) for text in np.minimum(probabilities, 1.0).astype(str))
+
+
+class Writer:
+    """Writes predictions and explanations.
+
+    Args:
+        envelope: signs and numbers them.
+        manifest: the bundle's, for the labels and the grid.
+        model: what computes the predictions.
+        clock_ns: monotonic, the one that marked the samples.
+    """
+
+    def __init__(
+        self,
+        *,
+        envelope: Envelope,
+        manifest: Manifest,
+        model: Model,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._envelope = envelope
+        self._manifest = manifest
+        self._model = model
+        self._clock_ns = clock_ns
+
+    def prediction(
+        self, sample: StreamSample, recognition: Recognition, *, taken_ns: int, done_ns: int
+    ) -> Prediction:
+        """The prediction of one sample.
+
+        Args:
+            taken_ns, done_ns: monotonic marks, when inference took the sample and was done with it.
+        """
+        manifest = self._manifest
+        frames = round(recognition.fill * manifest.window_samples)
+        window_ns = round((frames - 1) * manifest.sample_every * 1e9 / manifest.grid_fps)
+        return Prediction(
+            **self._envelope.fields("prediction", recognition.camera, recognition.epoch),
+            time=Time(
+                capture_start=utc(sample.capture_ns - window_ns),
+                capture_end=utc(sample.capture_ns),
+                position_s=round(recognition.tick / manifest.grid_fps, 6),
+                clock=sample.clock,
+                uncertainty_ms=sample.uncertainty_ms,
+                latency_ms=self._latency(sample, recognition, taken_ns, done_ns),
+            ),
+            window=Window(
+                frames=frames,
+                fill=recognition.fill,
+                complete=recognition.complete,
+                repeated=recognition.repeated,
+                shed=recognition.shed,
+            ),
+            dropped=dict(sample.dropped),
+            modality="rgb+flow",
+            probabilities=shortest(recognition.probabilities),
+            top=self._top(recognition),
+            abstain=recognition.abstain,
+            entropy=recognition.entropy,
+            attention=Attention(temporal=shortest(recognition.temporal_attention)),
+            model=self._model,
+            truth=sample.truth,
+        )
+
+    def explain(
+        self, sample: StreamSample, recognition: Recognition, prediction: Prediction, frame: U8
+    ) -> tuple[Explain, list[bytes]]:
+        """Where the model looked, with its blobs: the frame's JPEG, both attention maps.
+
+        Args:
+            frame: U8[h,w,3] RGB, the newest at model scale.
+        """
+        height, width = frame.shape[:2]
+        crop = self._manifest.input_size
+        rgb, rgb_bytes = _map(recognition.spatial_rgb, blob=1)
+        flow, flow_bytes = _map(recognition.spatial_flow, blob=2)
+        message = Explain(
+            **self._envelope.fields("explain", recognition.camera, recognition.epoch),
+            prediction_seq=prediction.seq,
+            capture_end=utc(sample.capture_ns),
+            frame=JpegBlob(
+                blob=0,
+                width=width,
+                height=height,
+                crop=((width - crop) // 2, (height - crop) // 2, crop, crop),
+            ),
+            attention_rgb=rgb,
+            attention_flow=flow,
+        )
+        return message, [_jpeg(frame), rgb_bytes, flow_bytes]
+
+    def _top(self, recognition: Recognition) -> tuple[TopLabel, ...]:
+        p, p_rgb, p_flow = (
+            shortest(values)
+            for values in (recognition.probabilities, recognition.p_rgb, recognition.p_flow)
+        )
+        # Stable, so that equal probabilities keep the classes' order on every machine.
+        order = np.argsort(-recognition.probabilities, kind="stable")[:TOP]
+        return tuple(
+            TopLabel(label=self._manifest.classes[i], p=p[i], p_rgb=p_rgb[i], p_flow=p_flow[i])
+            for i in order
+        )
+
+    def _latency(
+        self, sample: StreamSample, recognition: Recognition, taken_ns: int, done_ns: int
+    ) -> Latency:
+        marks, stages = sample.monotonic_ns, recognition.stage_ms
+        return Latency(
+            capture=_ms(marks["sampled"] - marks["captured"]),
+            queue=_ms(taken_ns - marks["sampled"]),
+            rgb=round(stages["rgb"], 3),
+            flow=round(stages["flow"], 3),
+            head=round(stages["head"], 3),
+            publish=_ms(self._clock_ns() - done_ns),
+            capture_to_publish=_ms(self._envelope.now_ns() - sample.capture_ns),
+        )
+
+
+def _ms(duration_ns: int) -> float:
+    return round(duration_ns / 1e6, 3)
+
+
+def _map(attention: F32, *, blob: Literal[1, 2]) -> tuple[MapBlob, bytes]:
+    """uint8 rows of the map, scaled so that its peak is 255."""
+    height, width = attention.shape
+    peak = float(attention.max())
+    scaled: U8 = np.rint(attention * (255.0 / max(peak, 1e-12))).astype(np.uint8)
+    return MapBlob(blob=blob, width=width, height=height, peak=min(peak, 1.0)), scaled.tobytes()
+
+
+def _jpeg(frame: U8) -> bytes:
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    ok, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not ok:
+        raise RuntimeError(f"OpenCV could not encode a frame of {frame.shape} as JPEG")
+    return bytes(encoded)

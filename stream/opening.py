@@ -1,0 +1,95 @@
+"""Opens what run, replay and check stand on: the bundle, its flow, and the engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+from rich.console import Console
+
+from engine.bundle import Bundle
+from engine.device import open_graphs
+from engine.flow.estimator import FlowEstimator, open_flow
+from engine.manifest import FlowEntry, Manifest
+from engine.recogniser import Recogniser
+from engine.runners.runner import Graphs
+from stream.config import Config
+from stream.messaging.messages import Model
+
+Say = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A recogniser on its compiled graphs."""
+
+    recogniser: Recogniser
+    graphs: Graphs
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A verified bundle, and which of its flows to run."""
+
+    bundle: Bundle
+    flow: str
+    flow_entry: FlowEntry
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's."""
+        return self.bundle.manifest
+
+    def open_flow(self) -> FlowEstimator:
+        """A new estimator: each camera needs its own."""
+        return open_flow(self.flow, self.flow_entry.parameters)
+
+    def open_engine(self, config: Config, say: Say) -> Engine:
+        """Compiles the graphs (slow the first time) and passes them through the parity gate.
+
+        Raises:
+            EngineError: the device is missing, or its numbers drift.
+        """
+        graphs = open_graphs(self.bundle, config.device, config.precision, progress=say)
+        return Engine(Recogniser(self.bundle, graphs), graphs)
+
+    def model(self, graphs: Graphs) -> Model:
+        """What messages say about who computed them."""
+        return Model(
+            bundle=self.manifest.name,
+            sha256=self.bundle.sha256,
+            runner=f"{graphs.engine} {graphs.device}",
+            precision=graphs.precision,
+            flow=self.flow,
+        )
+
+
+def open_bundle(config: Config) -> Opening:
+    """Verifies the bundle and settles which flow runs.
+
+    Raises:
+        EngineError: the bundle is damaged, or was not trained on the flow asked for.
+    """
+    # A camera's thread is the unit of parallel work; more threads inside would only compete.
+    cv2.setNumThreads(1)
+    bundle = Bundle.open(config.bundle)
+    flow = config.flow or bundle.manifest.default_flow
+    entry = bundle.manifest.flow_entry(flow, config.allow_flow_mismatch)
+    open_flow(flow, entry.parameters)  # refuses unknown parameters now, not in a camera's thread
+    return Opening(bundle, flow, entry)
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Say]:
+    """Yields a way to say what takes long: a moving line in a terminal, else lines of the log."""
+    console = Console(stderr=True)
+    if console.is_terminal and not console.is_dumb_terminal:
+        with console.status("starting") as status:
+            yield lambda text: status.update(f"{text} ...")
+    else:
+        yield _log.info

@@ -1,0 +1,223 @@
+"""What the sources that read through FFmpeg share: opening, decoding, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from engine.arrays import U8
+from engine.grid import SECOND_NS
+from stream.errors import Reason, SourceError
+from stream.sources.source import StreamInfo
+
+# FFmpeg "plays" text files as terminal art.
+_NOT_VIDEO = frozenset({"ansi", "bintext", "xbin", "idf"})
+_HOPELESS = 250  # packets in a row that give no picture
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture out of the decoder.
+
+    pts_ns, dts_ns: presentation and decoding time, where the stream has them.
+    image: converts to U8[H,W,3] RGB.
+    waited_ns: how long reading its packet blocked.
+    lost: packets and pictures given up just before, by cause.
+    """
+
+    pts_ns: int | None
+    dts_ns: int | None
+    width: int
+    height: int
+    image: Callable[[], U8]
+    waited_ns: int
+    lost: Mapping[str, int]
+
+
+@contextlib.contextmanager
+def mapped_errors(shown: str, *, timeout_s: float, opened: bool) -> Iterator[None]:
+    """Turns every error of FFmpeg into a SourceError.
+
+    Args:
+        shown: the masked URL, as the sentence names it.
+        timeout_s: what an expired wait is said to have lasted.
+        opened: false while opening, true while reading.
+    """
+    began_s = time.monotonic()
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        waited_s = time.monotonic() - began_s
+        # The original is not chained: its text holds the URL with the password.
+        raise _translated(error, shown, waited_s, timeout_s, opened=opened) from None
+
+
+def _translated(
+    error: Exception, shown: str, waited_s: float, timeout_s: float, *, opened: bool
+) -> SourceError:
+    """The most specific reason; the order matters, since FFmpeg's errors are built-in ones too."""
+    if isinstance(error, (av.HTTPUnauthorizedError, av.HTTPForbiddenError)):
+        return SourceError(
+            Reason.AUTH, f"{shown} refuses the user name or password; check them in the URL"
+        )
+    if isinstance(error, (av.HTTPNotFoundError, FileNotFoundError)):
+        return SourceError(Reason.NOT_FOUND, f"there is nothing at {shown}; check the path")
+    if isinstance(error, av.HTTPError):
+        code = (getattr(error, "strerror", "") or "an error").removeprefix("Server returned ")
+        return SourceError(Reason.REFUSED, f"{shown} answers {code}; look at the camera's own page")
+    if isinstance(error, ConnectionRefusedError):
+        return SourceError(
+            Reason.REFUSED, f"{shown} refuses the connection; check host and port, and that it runs"
+        )
+    if isinstance(error, PermissionError):
+        return SourceError(
+            Reason.PERMISSION, f"no permission to read {shown}; check its owner and mode"
+        )
+    if isinstance(error, IsADirectoryError):
+        return SourceError(Reason.CODEC, f"{shown} is a folder; give a video file")
+    if isinstance(error, (av.ExitError, TimeoutError)):
+        if opened:
+            return SourceError(
+                Reason.STALL, f"{shown} has sent nothing for {timeout_s:g} s; reconnecting"
+            )
+        return _timed_out(shown, timeout_s)
+    if not opened and waited_s > 0.9 * timeout_s:
+        return _timed_out(shown, timeout_s)  # RTSP calls a silent server "invalid data"
+    if isinstance(error, ConnectionError):
+        return SourceError(Reason.CONNECTION_LOST, f"the connection to {shown} broke")
+    if isinstance(error, av.InvalidDataError) and not opened:
+        return SourceError(
+            Reason.CODEC, f"{shown} holds no video that can be read; check it in a player"
+        )
+    why = getattr(error, "strerror", None) or type(error).__name__
+    return SourceError(Reason.CONNECTION_LOST, f"reading {shown} failed: {why}")
+
+
+def _timed_out(shown: str, timeout_s: float) -> SourceError:
+    return SourceError(
+        Reason.TIMEOUT, f"{shown} didn't answer within {timeout_s:g} s; check host and network"
+    )
+
+
+def open_container(
+    url: str,
+    shown: str,
+    options: Mapping[str, str],
+    *,
+    open_timeout_s: float | None = None,
+    stall_s: float | None = None,
+    container_format: str | None = None,
+) -> InputContainer:
+    """Opens `url`, whose masked form is `shown`; SourceError where it fails."""
+    timeout = None
+    if open_timeout_s is not None and stall_s is not None:
+        # FFmpeg gives up a read after twice the read timeout.
+        timeout = (open_timeout_s, stall_s / 2)
+    with mapped_errors(shown, timeout_s=open_timeout_s or 0.0, opened=False):
+        return av.open(url, options=dict(options), format=container_format, timeout=timeout)
+
+
+def video_of(container: InputContainer, shown: str, transport: str) -> tuple[VideoStream, StreamInfo]:
+    """The video track, made ready, and what is known of it; SourceError(CODEC) without one."""
+    if not container.streams.video:
+        raise SourceError(
+            Reason.CODEC, f"{shown} has no video, only sound or data; give the URL of a video stream"
+        )
+    stream = container.streams.video[0]
+    context = stream.codec_context
+    if context is None or context.name in _NOT_VIDEO:
+        what = "a text file" if context is not None else "coded in a way that can't be decoded here"
+        raise SourceError(Reason.CODEC, f"{shown} is {what}; give a video in H.264, H.265 or MJPEG")
+    context.thread_type = "SLICE"  # frame threads add a delay of two frames
+    rate = stream.average_rate or stream.guessed_rate
+    info = StreamInfo(
+        width=context.width,
+        height=context.height,
+        fps=float(rate or 0),
+        codec=context.name,
+        transport=transport,
+    )
+    return stream, info
+
+
+def decoded(
+    container: InputContainer,
+    stream: VideoStream,
+    shown: str,
+    *,
+    stall_s: float = 0.0,
+    wants: Callable[[bool], bool] = lambda is_keyframe: True,  # noqa: ARG005
+) -> Iterator[Decoded]:
+    """Reads and decodes to the end of the stream.
+
+    Damaged packets and pictures are passed over and counted as "corrupt". `wants` is asked of
+    every packet, with whether it is a key frame; one that isn't wanted is not decoded, and counts
+    as "late".
+
+    Raises SourceError where reading fails, or nothing decodes for long.
+    """
+    reformatter = VideoReformatter()  # one for all frames: it keeps its tables
+    packets = container.demux(stream)
+    lost: dict[str, int] = {}
+    fruitless = 0
+    while True:
+        asked_ns = time.monotonic_ns()
+        with mapped_errors(shown, timeout_s=stall_s, opened=True):
+            packet = next(packets, None)
+        if packet is None:
+            return
+        waited_ns = time.monotonic_ns() - asked_ns
+        if packet.size and not wants(packet.is_keyframe):
+            lost["late"] = lost.get("late", 0) + 1
+            continue
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            frames = []
+            lost["corrupt"] = lost.get("corrupt", 0) + 1
+        fruitless = 0 if frames else fruitless + 1
+        if fruitless > _HOPELESS:
+            raise SourceError(
+                Reason.CODEC,
+                f"{shown} sends data, but no picture of it can be decoded; check its codec",
+            )
+        for frame in frames:
+            if frame.is_corrupt:
+                lost["corrupt"] = lost.get("corrupt", 0) + 1
+                continue
+            yield Decoded(
+                pts_ns=_nanoseconds(frame.pts, frame.time_base),
+                dts_ns=_nanoseconds(frame.dts, frame.time_base),
+                width=frame.width,
+                height=frame.height,
+                image=_Image(frame, reformatter),
+                waited_ns=waited_ns,
+                lost=lost,
+            )
+            lost = {}
+
+
+def _nanoseconds(ticks: int | None, time_base: Fraction | None) -> int | None:
+    """In nanoseconds, to the nearest: exact integers, so the grid never drifts."""
+    return None if ticks is None or time_base is None else round(ticks * time_base * SECOND_NS)
+
+
+class _Image:
+    """Converts a decoded picture to RGB when it is called."""
+
+    __slots__ = ("_frame", "_reformatter")
+
+    def __init__(self, frame: av.VideoFrame, reformatter: VideoReformatter) -> None:
+        self._frame, self._reformatter = frame, reformatter
+
+    def __call__(self) -> U8:
+        image: U8 = self._reformatter.reformat(self._frame, format="rgb24").to_ndarray()
+        return image

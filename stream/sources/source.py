@@ -1,0 +1,70 @@
+"""What every source offers: open, frames, close."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from stream.frame import SourceFrame
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What opening a source told: size in pixels, the announced rate, codec and transport.
+
+    `fps` is 0.0 where the source doesn't say (a camera often doesn't).
+    """
+
+    width: int
+    height: int
+    fps: float
+    codec: str
+    transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How to open a source; each class reads what concerns it.
+
+    Attributes:
+        transport: RTSP over "tcp" or "udp".
+        open_timeout_s: how long opening may take.
+        stall_s: a network source that sends nothing for this long raises SourceError(STALL).
+        loop: a file starts again at its end.
+        realtime: a file is paced by its own timestamps instead of read as fast as possible.
+        wait: how a source that paces itself sleeps, seconds; the capture thread gives one that a
+            stop interrupts (it then returns true).
+    """
+
+    transport: str = "tcp"
+    open_timeout_s: float = 10.0
+    stall_s: float = 5.0
+    loop: bool = False
+    realtime: bool = False
+    wait: Callable[[float], object] = time.sleep
+
+
+class Source(Protocol):
+    """A camera, a file or a scene; opened, read and closed by one thread.
+
+    A source object is used once: after `close()` (or an error) a new one is made.
+    """
+
+    @property
+    def live(self) -> bool:
+        """True for a sender that doesn't wait: newest wins, and an end is a lost connection."""
+        ...
+
+    def open(self) -> StreamInfo:
+        """Opens, or raises SourceError with the reason and a sentence."""
+        ...
+
+    def frames(self) -> Iterator[SourceFrame]:
+        """Yields frames in presentation order; raises SourceError when reading fails."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the device or connection; may be called twice, never raises."""
+        ...

@@ -1,0 +1,111 @@
+"""Webcams and capture cards through V4L2: /dev/videoN, or webcam:N for short."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from engine.grid import SECOND_NS
+from stream.errors import Reason, SourceError
+from stream.frame import SourceFrame
+from stream.sources.ffmpeg import decoded, open_container, video_of
+from stream.sources.source import SourceOptions, StreamInfo
+from stream.sources.timing import CaptureClock
+
+DEVICE_UNCERTAINTY_MS = 20.0
+_FRESH_NS = 2 * SECOND_NS
+
+
+class WebcamSource:
+    """A V4L2 device. Frames carry the driver's own monotonic timestamps, where it has them."""
+
+    live = True
+
+    def __init__(
+        self,
+        device: str,
+        options: SourceOptions,
+        *,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        utc_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        number = device.removeprefix("webcam:")
+        self._device = Path(device if number == device else f"/dev/video{number or 0}")
+        self._options = options
+        self._monotonic_ns, self._utc_ns = monotonic_ns, utc_ns
+        self._container: InputContainer | None = None
+        self._stream: VideoStream | None = None
+
+    def open(self) -> StreamInfo:
+        """Opens the device; SourceError where it is missing, forbidden or in use."""
+        device = str(self._device)
+        if not self._device.exists():
+            raise SourceError(
+                Reason.NOT_FOUND, f"there is no device {device}; plug it in, or see ls /dev/video*"
+            )
+        if not os.access(device, os.R_OK | os.W_OK):
+            raise SourceError(
+                Reason.PERMISSION,
+                f'no permission for {device}; add the user to its group (mostly "video")',
+            )
+        self._refuse_busy(device)
+        self._container = open_container(
+            device,
+            device,
+            {},
+            open_timeout_s=self._options.open_timeout_s,
+            stall_s=self._options.stall_s,
+            container_format="v4l2",
+        )
+        self._stream, info = video_of(self._container, device, "v4l2")
+        return info
+
+    def frames(self) -> Iterator[SourceFrame]:
+        """Frames until the device goes; SourceError(STALL) where it stops sending."""
+        container, stream = self._container, self._stream
+        if container is None or stream is None:
+            raise SourceError(Reason.NOT_FOUND, f"{self._device} is not open")
+        clock = CaptureClock(utc_ns=self._utc_ns, monotonic_ns=self._monotonic_ns)
+        pictures = decoded(container, stream, str(self._device), stall_s=self._options.stall_s)
+        for picture in pictures:
+            now_ns = self._monotonic_ns()
+            pts_ns = now_ns if picture.pts_ns is None else picture.pts_ns
+            stamp = clock.stamp(pts_ns, picture.waited_ns)
+            is_device_time = 0 <= now_ns - pts_ns < _FRESH_NS and pts_ns != now_ns
+            yield SourceFrame(
+                pts_ns=pts_ns,
+                captured_at_ns=(
+                    self._utc_ns() - (now_ns - pts_ns) if is_device_time else stamp.captured_at_ns
+                ),
+                clock="device" if is_device_time else "arrival",
+                uncertainty_ms=DEVICE_UNCERTAINTY_MS if is_device_time else stamp.uncertainty_ms,
+                width=picture.width,
+                height=picture.height,
+                image=picture.image,
+                lag_ms=stamp.lag_ms,
+                lost=picture.lost,
+            )
+
+    def close(self) -> None:
+        """Lets the device go."""
+        container, self._container, self._stream = self._container, None, None
+        if container is not None:
+            container.close()
+
+    def _refuse_busy(self, device: str) -> None:
+        try:
+            os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK))
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise SourceError(
+                    Reason.REFUSED, f"{device} is in use by another program; close that one"
+                ) from None
+            raise SourceError(
+                Reason.NOT_FOUND, f"{device} can't be opened: {error.strerror}; plug it in again"
+            ) from None

@@ -1,0 +1,83 @@
+"""`gesta watch`: shows what a daemon publishes, in a terminal or as JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from rich.console import Console
+
+from stream.messaging.subscriber import Subscriber
+from stream.screen import REDRAW_EVERY_S, Screen
+from stream.view import View
+
+
+def watch(endpoint: str, prefixes: Sequence[str], *, as_json: bool) -> None:
+    """Shows messages until interrupted; waits for a daemon that is not there (yet, or any more).
+
+    Raises:
+        ConfigError: the endpoint is none.
+        KeyboardInterrupt: the user has seen enough.
+        BrokenPipeError: whoever read the output is gone.
+    """
+    subscriber = Subscriber(endpoint, prefixes)
+    try:
+        if as_json:
+            _write_json(subscriber, prefixes, sys.stdout.buffer)
+        else:
+            _draw(subscriber, Console())
+    finally:
+        subscriber.close()
+
+
+def _write_json(subscriber: Subscriber, prefixes: Sequence[str], out: BinaryIO) -> None:
+    """One message a line, byte for byte as it came."""
+    notice = _Notice(subscriber)
+    while True:
+        received = subscriber.receive(REDRAW_EVERY_S)
+        notice.say(heard=received is not None)
+        # Heartbeats are always subscribed to; here they count only if they were asked for.
+        if received is not None and received.topic.startswith(tuple(prefixes)):
+            out.write(received.raw + b"\n")
+            out.flush()
+
+
+def _draw(subscriber: Subscriber, console: Console) -> None:
+    view, notice = View(), _Notice(subscriber)
+    with Screen(view, console) as screen:
+        while True:
+            received = subscriber.receive(REDRAW_EVERY_S)
+            if received is not None:
+                view.take(received.message)
+            if not screen.is_live:
+                notice.say(heard=received is not None)
+            screen.draw(notice=notice.text(received is not None), lost=subscriber.lost_total)
+
+
+class _Notice:
+    """What to tell the user about a daemon that is not heard."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+        self._heard = False
+        self._was_silent = False
+
+    def text(self, heard: bool) -> str:
+        """The sentence; empty while messages come."""
+        self._heard |= heard
+        age_s = self._subscriber.heartbeat_age_s
+        if self._subscriber.alive or (age_s is None and self._heard):
+            return ""
+        waiting = f"waiting for {self._subscriber.endpoint}"
+        if age_s is None:
+            return waiting
+        return f"{waiting}: no heartbeat for {age_s:.0f} s, what was last seen is old"
+
+    def say(self, *, heard: bool) -> None:
+        """Writes it to stderr, once each time that the daemon falls silent."""
+        text = self.text(heard)
+        if text and not self._was_silent:
+            sys.stderr.write(f"gesta: {text}\n")
+            sys.stderr.flush()
+        self._was_silent = bool(text)

@@ -1,0 +1,88 @@
+"""A tiny bundle whose graphs are NumPy, and a tiny real one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.bundle import Bundle, FlowEntry, Manifest, write_sums
+from engine.calibration import fuse
+from tests.engine.numpy_graphs import numpy_graphs
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_its_own(tmp_path_factory):
+    """Compiled graphs of the tests stay out of the user's cache, and theirs out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GESTA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    """N = 3 segments of k = 4 samples, D 6, H 5, three classes, S = 8 px."""
+    return Manifest(
+        name="tiny",
+        version="1",
+        classes=("run", "sit", "wave"),
+        backbone="none",
+        segments=3,
+        frames_per_segment=4,
+        feature_width=6,
+        hidden_width=5,
+        input_size=8,
+        resize=(12, 10),
+        grid_fps=10,
+        sample_every=2,
+        flows={"dis": FlowEntry(bound_px=12, parameters={"preset": "medium"})},
+        licence="Apache-2.0",
+    )
+
+
+@pytest.fixture
+def bundle_folder(tmp_path: Path, manifest: Manifest) -> Path:
+    """A whole and correct bundle, save that its graphs are mere bytes."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "bundle.json").write_bytes(manifest.encode())
+    for name in ("rgb", "flow", "rgb_head", "flow_head"):
+        (folder / f"{name}.onnx").write_bytes(f"the graph {name}".encode())
+    np.savez(folder / "golden.npz", **golden(manifest))
+    write_sums(folder)
+    return folder
+
+
+@pytest.fixture
+def numpy_bundle(bundle_folder: Path) -> Bundle:
+    """The bundle that belongs to `numpy_graphs(manifest)`."""
+    return Bundle.open(bundle_folder)
+
+
+def golden(manifest: Manifest) -> dict[str, np.ndarray]:
+    """What `numpy_graphs` gives, the window by the segment-by-segment reference."""
+    draw = np.random.default_rng(0)
+    graphs, size = numpy_graphs(manifest), manifest.input_size
+    rgb_input = draw.integers(0, 256, (2, size, size, 3), np.uint8)
+    flow_input = draw.integers(1, 256, (2, manifest.flow_channels, size, size), np.uint8)
+    rgb, flow = graphs.rgb.run({"frames": rgb_input}), graphs.flow.run({"frames": flow_input})
+    samples = manifest.window_samples + 5
+    windows = draw.normal(0, 1, (2, samples, manifest.feature_width)).astype(np.float32)
+    heads = (graphs.rgb_head.weights, graphs.flow_head.weights)
+    probabilities = [
+        fuse(
+            *(head.rolling(w[: t + 1], manifest)[0] for head, w in zip(heads, windows, strict=True)),
+            manifest.calibration,
+        ).fused
+        for t in range(samples)
+    ]
+    return {
+        "rgb_input": rgb_input,
+        "flow_input": flow_input,
+        "rgb_features": rgb["features"],
+        "flow_features": flow["features"],
+        "rgb_attention": rgb["attention"],
+        "flow_attention": flow["attention"],
+        "window_rgb": windows[0],
+        "window_flow": windows[1],
+        "window_probabilities": np.stack(probabilities),
+    }

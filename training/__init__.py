@@ -1,0 +1,1 @@
+"""The paper's method: data, model, losses, export. The only room that needs torch."""

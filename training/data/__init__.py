@@ -1,0 +1,1 @@
+"""Clips on disk -> grid frames and flow in a store -> batches."""

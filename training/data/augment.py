@@ -1,0 +1,109 @@
+"""Random crops, flips and colours, on bytes. One draw holds for all frames of a clip.
+
+Shapes: n frames, H W the stored size, S the side that the model takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+
+from engine.arrays import U8
+
+# Multi-scale cropping of TSN (Wang et al., 2016): each side of the crop is one of these parts of
+# the frame's shorter side, and the two sides are neighbours in this list, so aspects vary too.
+SCALES = (1.0, 0.875, 0.75, 0.66)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle of the stored frame, in px, and whether it is mirrored."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool
+
+    def frames(self, frames: U8, side: int) -> U8:
+        """[n, H, W, 3] -> [n, S, S, 3]."""
+        cut = frames[:, self._rows, self._columns]
+        scaled = np.stack([_scale(frame, side) for frame in cut])
+        return np.ascontiguousarray(scaled[:, :, ::-1]) if self.mirrored else scaled
+
+    def stacks(self, stacks: U8, side: int) -> U8:
+        """[n, 20, H, W] -> [n, 20, S, S]; mirrored flow also changes the sign of its x."""
+        cut = stacks[..., self._rows, self._columns]
+        planes = cut.reshape(-1, self.height, self.width)  # [n·20, h, w]
+        scaled = np.stack([_scale(plane, side) for plane in planes])
+        scaled = scaled.reshape(*stacks.shape[:2], side, side)  # [n, 20, S, S]
+        return mirror_stacks(scaled) if self.mirrored else scaled
+
+    @property
+    def _rows(self) -> slice:
+        return slice(self.top, self.top + self.height)
+
+    @property
+    def _columns(self) -> slice:
+        return slice(self.left, self.left + self.width)
+
+
+def random_crop(size: tuple[int, int], rng: np.random.Generator) -> Crop:
+    """A crop of a frame of `size` = (width, height), anywhere, mirrored half of the time."""
+    width, height = size
+    first = int(rng.integers(len(SCALES)))
+    second = int(np.clip(first + rng.integers(-1, 2), 0, len(SCALES) - 1))
+    shorter = min(size)
+    crop_height, crop_width = round(shorter * SCALES[first]), round(shorter * SCALES[second])
+    return Crop(
+        top=int(rng.integers(height - crop_height + 1)),
+        left=int(rng.integers(width - crop_width + 1)),
+        height=crop_height,
+        width=crop_width,
+        mirrored=bool(rng.random() < 0.5),
+    )
+
+
+def standard_crops(size: tuple[int, int], side: int) -> tuple[Crop, ...]:
+    """The paper's 10 crops for testing: the centre and four corners, then all mirrored.
+
+    The first is the centre crop, the one that a stream is scored with.
+    """
+    right, bottom = size[0] - side, size[1] - side
+    corners = ((0, 0), (0, right), (bottom, 0), (bottom, right))
+    places = ((bottom // 2, right // 2), *corners)
+    return tuple(
+        Crop(top, left, side, side, mirrored)
+        for mirrored in (False, True)
+        for top, left in places
+    )
+
+
+def mirror_stacks(stacks: U8) -> U8:
+    """Flow [..., 20, H, W] of the mirrored scene: columns reversed, x negated (256 - q exactly)."""
+    mirrored = np.ascontiguousarray(stacks[..., ::-1])
+    mirrored[..., 0::2, :, :] = (256 - mirrored[..., 0::2, :, :].astype(np.int16)).astype(np.uint8)
+    return mirrored
+
+
+def random_colours(frames: U8, rng: np.random.Generator) -> U8:
+    """[n, S, S, 3] with other contrast, brightness and tint, and now and then without colour."""
+    if rng.random() < 0.1:
+        grey = frames @ np.array([0.299, 0.587, 0.114], np.float32)
+        frames = np.repeat(grey.astype(np.uint8)[..., None], 3, axis=3)
+    contrast = rng.uniform(0.7, 1.3)
+    shift = rng.uniform(-25, 25) + rng.uniform(-10, 10, 3)  # per channel: a tint
+    levels = np.arange(256, dtype=np.float32)[:, None]
+    table = np.clip((levels - 128) * contrast + 128 + shift, 0, 255).astype(np.uint8)  # [256, 3]
+    return np.stack([table[frames[..., channel], channel] for channel in range(3)], axis=-1)
+
+
+def _scale(image: U8, side: int) -> U8:
+    if image.shape[:2] == (side, side):
+        return image
+    return cast(
+        U8, cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_LINEAR)
+    )

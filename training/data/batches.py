@@ -1,0 +1,69 @@
+"""Random training batches of the first stage: one frame or stack from each third of each clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.arrays import U8
+from training.data.augment import random_colours, random_crop
+from training.data.frame_store import StoredClip
+from training.data.sampling import global_ticks
+from training.model.build import Modality
+
+
+@dataclass(frozen=True)
+class Batch:
+    images: Tensor  # uint8 [B, N, S, S, 3], or [B, N, 20, S, S]
+    labels: Tensor  # int64 [B]
+
+
+def draw(
+    sets: Mapping[str, Sequence[StoredClip]],
+    counts: Mapping[str, int],
+    rng: np.random.Generator,
+) -> list[StoredClip]:
+    """One epoch's clips: `counts` of each set, shuffled; a set is gone through before it repeats."""
+    chosen: list[StoredClip] = []
+    for name, count in counts.items():
+        clips = sets[name]
+        order = np.concatenate(
+            [rng.permutation(len(clips)) for _ in range(-(-count // len(clips)))]
+        )
+        chosen += [clips[index] for index in order[:count]]
+    return [chosen[index] for index in rng.permutation(len(chosen))]
+
+
+def batches(
+    clips: Sequence[StoredClip],
+    classes: Sequence[str],
+    modality: Modality,
+    *,
+    segments: int,
+    side: int,
+    size: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """`clips` in their order, `size` at a time, each cropped, mirrored and coloured at random."""
+    number = {label: index for index, label in enumerate(classes)}
+    for start in range(0, len(clips), size):
+        part = clips[start : start + size]
+        images = [random_view(clip, modality, segments=segments, side=side, rng=rng) for clip in part]
+        labels = [number[clip.label] for clip in part]
+        yield Batch(torch.from_numpy(np.stack(images)), torch.tensor(labels))
+
+
+def random_view(
+    clip: StoredClip, modality: Modality, *, segments: int, side: int, rng: np.random.Generator
+) -> U8:
+    """One frame [N, S, S, 3] or stack [N, 20, S, S] from each of `segments` parts of a clip."""
+    ticks = global_ticks(clip.ticks, segments, rng)
+    height, width = clip.frames.shape[1:3]
+    crop = random_crop((width, height), rng)
+    if modality == "rgb":
+        return random_colours(crop.frames(clip.frames[ticks], side), rng)
+    return crop.stacks(np.stack([clip.stack(tick) for tick in ticks]), side)

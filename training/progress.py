@@ -1,0 +1,51 @@
+"""What a long step shows: a bar in a terminal, and lines in a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+
+class Progress:
+    """One bar at a time, and notes that stay. `log`: a file that the notes also go to."""
+
+    def __init__(self, *, log: Path | None = None, console: Console | None = None) -> None:
+        self._log = log
+        self._console = console or Console(file=sys.stderr)
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+
+    def note(self, line: str) -> None:
+        """Print a line, and keep it in the log with its time."""
+        self._console.print(line, highlight=False, markup=False)
+        if self._log is not None:
+            stamp = time.strftime("%H:%M:%S")
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(f"{stamp} {line}\n")
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Callable[[], None]]:
+        """A bar of `total` steps; call what it gives once a step."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=self._console, transient=True) as bars:
+            bar = bars.add_task(name, total=total)
+            yield lambda: bars.advance(bar)
