@@ -21,18 +21,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from engine.arrays import U8, AnyArray
+from engine.arrays import U8
 from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.errors import EngineError
 from engine.flow.estimator import open_flow
-from engine.lanes import initial_state
+from engine.lanes import Lanes, lane_step
+from engine.manifest import Manifest
 from engine.preprocess import grey
-from engine.runners.runner import Graphs, Runner
+from engine.runners.runner import Graphs
 
 FLOW_SIZES_PX = ((224, 176), (340, 256))  # (w, h): the default bundle's, the paper's
 
@@ -49,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """All rows of one run. cnn_ms and head_ms: both streams of one incremental hop, by precision."""
+    """All rows of one run. cnn_ms, head_ms: one incremental hop, both streams, by precision."""
 
     bundle: str
     backbone: str
@@ -66,24 +68,30 @@ class Report:
         return next(found, None)
 
 
-class StreamWork:
-    """One stream's graphs with inputs that stay the same: what is timed."""
+class _Hop:
+    """The work of one hop, both streams, on inputs that stay the same: what is timed."""
 
-    def __init__(self, cnn: Runner, head: Runner, frame: U8, manifest_shape: tuple[int, int, int]):
-        lanes, hidden, width = manifest_shape
-        self._cnn, self._head = cnn, head
-        self._frame = {"frames": frame[np.newaxis]}
-        self._state = initial_state(batch=1, lanes=lanes, hidden=hidden, width=width)
-        self._features = self.frame()
-        self._lane = np.zeros(1, np.int32)
+    def __init__(self, graphs: Graphs, inputs: tuple[U8, U8], manifest: Manifest) -> None:
+        self._cnns = [
+            (cnn, {"frames": frame[np.newaxis]})
+            for cnn, frame in zip((graphs.rgb, graphs.flow), inputs, strict=True)
+        ]
+        self._heads = [
+            (head, Lanes.of(manifest), cnn.run(frame)["features"])
+            for head, (cnn, frame) in zip(
+                (graphs.rgb_head, graphs.flow_head), self._cnns, strict=True
+            )
+        ]
 
-    def frame(self) -> AnyArray:
-        """One frame, or one flow stack, through the CNN."""
-        return self._cnn.run(self._frame)["features"]
+    def frame(self) -> None:
+        """One frame and one flow stack through the CNNs."""
+        for cnn, frame in self._cnns:
+            cnn.run(frame)
 
     def hop(self) -> None:
-        """One lane step."""
-        self._head.run({"features": self._features, "lane": self._lane, **self._state})
+        """One lane step of either head."""
+        for head, lanes, features in self._heads:
+            lane_step(head, [lanes], features)
 
 
 def measure(
@@ -97,26 +105,20 @@ def measure(
     """Time every way on this machine. progress: told in words what is being timed."""
     manifest = bundle.manifest
     frames = _noise(manifest.input_size)
-    shape = (manifest.frames_per_segment, manifest.hidden_width, manifest.feature_width)
     rows: list[Row] = []
     cnn_ms: dict[str, float] = {}
     head_ms: dict[str, float] = {}
     for precision in precisions:
         progress(f"compiling {manifest.backbone} in {precision}")
         with _opened(bundle, precision, threads) as graphs:
-            streams = (
-                StreamWork(graphs.rgb, graphs.rgb_head, frames[0], shape),
-                StreamWork(graphs.flow, graphs.flow_head, frames[1], shape),
-            )
+            streams = _Hop(graphs, frames, manifest)
             progress(f"timing OpenVINO in {precision}")
             cnn, head, recomputed = _time_alternating(
                 {
-                    "cnn": lambda s=streams: [stream.frame() for stream in s],
-                    "head": lambda s=streams: [stream.hop() for stream in s],
+                    "cnn": streams.frame,
+                    "head": streams.hop,
                     # The window's CNN work alone: its attention head would only add to it.
-                    "recomputed": lambda s=streams: [
-                        stream.frame() for stream in s for _ in range(manifest.window_samples)
-                    ],
+                    "recomputed": partial(_times, streams.frame, manifest.window_samples),
                 },
                 rounds=rounds,
                 repeats={"cnn": manifest.window_samples, "head": manifest.window_samples},
@@ -165,10 +167,14 @@ def _time_alternating(
         for name, work in works.items():
             count = repeats.get(name, 1)
             started_ns = time.perf_counter_ns()
-            for _ in range(count):
-                work()
+            _times(work, count)
             times[name].append((time.perf_counter_ns() - started_ns) / count / 1e6)
     return [statistics.median(values) for values in times.values()]
+
+
+def _times(work: Callable[[], object], count: int) -> None:
+    for _ in range(count):
+        work()
 
 
 def _noise(side: int) -> tuple[U8, U8]:
@@ -184,9 +190,8 @@ def _dis_ms(width: int, height: int, rounds: int) -> float:
     picture = np.kron(picture, np.ones((8, 8, 1), np.uint8))[:height, :width]
     before, after = grey(picture), grey(np.roll(picture, 2, axis=1))
     flow = open_flow("dis", {"preset": "medium"})
-    [ms] = _time_alternating(
-        {"dis": lambda: flow.estimate(before, after)}, rounds=rounds, repeats={"dis": 20}
-    )
+    work = partial(flow.estimate, before, after)
+    [ms] = _time_alternating({"dis": work}, rounds=rounds, repeats={"dis": 20})
     return ms
 
 

@@ -163,25 +163,29 @@ def _parse_sums(text: bytes, path: Path) -> dict[str, str]:
 
 def _check_golden(golden: dict[str, AnyArray], manifest: Manifest) -> None:
     size, width, channels = manifest.input_size, manifest.feature_width, manifest.flow_channels
-    shapes: dict[str, tuple[int | None, ...]] = {  # None: any
-        "rgb_input": (None, size, size, 3),
-        "flow_input": (None, channels, size, size),
-        "rgb_features": (None, width),
-        "flow_features": (None, width),
-        "rgb_attention": (None, None, None),
-        "flow_attention": (None, None, None),
-        "window_rgb": (None, width),
-        "window_flow": (None, width),
-        "window_probabilities": (None, len(manifest.classes)),
+    shapes: dict[str, tuple[int | str, ...]] = {  # a letter: any number, but the same throughout
+        "rgb_input": ("B", size, size, 3),
+        "flow_input": ("B", channels, size, size),
+        "rgb_features": ("B", width),
+        "flow_features": ("B", width),
+        "rgb_attention": ("B", "h", "w"),
+        "flow_attention": ("B", "h", "w"),
+        "window_rgb": ("W", width),
+        "window_flow": ("W", width),
+        "window_probabilities": ("W", len(manifest.classes)),
     }
+    sizes: dict[int | str, int] = {}
     for name, shape in shapes.items():
         if name not in golden:
             raise BundleFormat(f"golden.npz has no {name}; export the bundle again")
         found = golden[name].shape
-        fits = (n in (None, m) for n, m in zip(shape, found, strict=False))
-        if len(found) != len(shape) or not all(fits):
-            expected = "x".join("?" if n is None else str(n) for n in shape)
+        if len(found) == len(shape):
+            for n, m in zip(shape, found, strict=True):
+                if isinstance(n, str):
+                    sizes.setdefault(n, m)
+        expected = tuple(sizes.get(n, n) for n in shape)
+        if found != expected or 0 in found:
             raise BundleFormat(
                 f"golden.npz: {name} has shape {'x'.join(map(str, found))} where bundle.json "
-                f"means {expected}; export the bundle again"
+                f"means {'x'.join(map(str, expected))}; export the bundle again"
             )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
+from engine.benchmark import measure, random_bundle
+from engine.benchmark_table import table
 from engine.bundle import Bundle
-from engine.device import DEVICES, PRECISIONS, open_graphs
+from engine.device import DEVICES, PRECISIONS, describe_machine, open_graphs
 from engine.errors import EngineError
 
 
@@ -41,7 +44,57 @@ def _parser() -> argparse.ArgumentParser:
         help="of the CNNs; auto is bf16 where the CPU has it and the bundle allows it",
     )
     verify.set_defaults(run=_verify)
+    bench = commands.add_parser(
+        "bench",
+        help="time one prediction: recomputed in torch, recomputed here, and incremental",
+        description="Time one prediction three ways in one run (its window recomputed in torch, "
+        "its window recomputed on this machine's runner, and incrementally as the daemon does) "
+        "and print the ratios. Flow is timed apart. Leave the machine alone meanwhile.",
+        epilog="examples:\n"
+        "  gesta-engine bench\n"
+        "  gesta-engine bench --backbone resnet152     the paper's, with random weights (minutes)\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = bench.add_mutually_exclusive_group()
+    what.add_argument(
+        "--bundle", default="default", metavar="NAME|PATH", help="default: %(default)s"
+    )
+    what.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help="a model of the paper's shape with random weights instead: resnet152, resnet50, "
+        "resnet18 or mobilenet_v2 (needs torch)",
+    )
+    bench.add_argument(
+        "--precision", action="append", choices=PRECISIONS[1:],
+        help="may be given again (default: fp32, and bf16 where the CPU computes in it)",
+    )  # fmt: skip
+    bench.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    bench.add_argument("--threads", type=int, default=2, help="default: %(default)s")
+    bench.set_defaults(run=_bench)
     return parser
+
+
+def _bench(given: argparse.Namespace) -> int:
+    if given.rounds < 1 or given.threads < 1:
+        sys.stderr.write("gesta-engine: --rounds and --threads must be 1 or more\n")
+        return 2
+    capable = ("fp32", "bf16") if describe_machine().computes_bf16 else ("fp32",)
+    with ExitStack() as stack:
+        bundle = (
+            stack.enter_context(random_bundle(given.backbone, _say_progress))
+            if given.backbone
+            else Bundle.open(given.bundle)
+        )
+        report = measure(
+            bundle,
+            precisions=tuple(dict.fromkeys(given.precision or capable)),
+            rounds=given.rounds,
+            threads=given.threads,
+            progress=_say_progress,
+        )
+    _say(table(report))
+    return 0
 
 
 def _verify(given: argparse.Namespace) -> int:
@@ -77,6 +130,11 @@ def _verify(given: argparse.Namespace) -> int:
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _say_progress(line: str) -> None:
+    sys.stderr.write(f"{line} ...\n")
+    sys.stderr.flush()
 
 
 def _say_engine(line: str) -> None:

@@ -12,7 +12,6 @@ from engine.bundle import Bundle
 from engine.errors import DeviceMissing, EngineDrift
 from engine.machine import describe_machine
 from engine.manifest import Manifest
-from engine.runners.openvino_runner import OpenVinoRunner
 from engine.runners.runner import ArraySpec, Graphs, Signature
 
 __all__ = ["DEVICES", "PRECISIONS", "cache_dir", "describe_machine", "open_graphs"]
@@ -94,6 +93,9 @@ def cache_dir() -> Path | None:
 def _opened(
     bundle: Bundle, precision: str, threads: int, progress: Callable[[str], None]
 ) -> Graphs:
+    # Here and not above, since it takes most of a second: --help and `gesta watch` go without.
+    from engine.runners.openvino_runner import OpenVinoRunner
+
     manifest, cache = bundle.manifest, cache_dir()
 
     def runner(name: str, precision: str) -> OpenVinoRunner:

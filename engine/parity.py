@@ -4,8 +4,9 @@ Each bundle carries golden inputs and the fp32 outputs that its maker got. Befor
 recognised, the graphs run them here. All differences are stated on probabilities, where a user
 would feel them:
 
-    cnn        one segment of a single sample, from the golden frame's feature as computed here
-               against the golden feature, through the same head
+    cnn        the first prediction of a camera that sees a golden frame, from the features as
+               computed here against the golden features, both through the head as it runs here;
+               a whole window would average the difference away
     attention  the spatial attention maps, which are probabilities over positions
     window     a whole window of golden features through the lanes, against the golden rolling
                predictions, calibrated and fused
@@ -20,11 +21,13 @@ import numpy as np
 
 from engine.arrays import F32, AnyArray
 from engine.bundle import Bundle
-from engine.calibration import fuse, softmax
+from engine.calibration import fuse
 from engine.errors import EngineDrift
 from engine.lanes import Lanes, lane_step
 from engine.manifest import Manifest
-from engine.runners.runner import Graphs, Runner
+from engine.runners.runner import Graphs
+
+_CAMERAS = 5  # that the window is run for: a batch of four and one over, which use every graph
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,7 @@ class Parity:
 
     @property
     def worst(self) -> float:
-        # A NaN is the worst there is, and Python's max may pass it over.
-        return float(np.max([self.cnn, self.attention, self.window]))
+        return _worst(self.cnn, self.attention, self.window)
 
     @property
     def holds(self) -> bool:
@@ -58,17 +60,16 @@ def measure(bundle: Bundle, graphs: Graphs) -> Parity:
     manifest, golden = bundle.manifest, bundle.golden()
     rgb = graphs.rgb.run({"frames": golden["rgb_input"]})
     flow = graphs.flow.run({"frames": golden["flow_input"]})
-    cnn = max(
-        _through_head(graphs.rgb_head, manifest, rgb["features"], golden["rgb_features"]),
-        _through_head(graphs.flow_head, manifest, flow["features"], golden["flow_features"]),
-        key=_nan_last,
+    cnn = _difference(
+        _first(graphs, manifest, rgb["features"], flow["features"]),
+        _first(graphs, manifest, golden["rgb_features"], golden["flow_features"]),
     )
-    attention = max(
+    attention = _worst(
         _difference(rgb["attention"], golden["rgb_attention"]),
         _difference(flow["attention"], golden["flow_attention"]),
-        key=_nan_last,
     )
-    window = _difference(_rolling(graphs, manifest, golden), golden["window_probabilities"])
+    rolling = np.stack([golden["window_probabilities"]] * _CAMERAS, axis=1)
+    window = _difference(_rolling(graphs, manifest, golden), rolling)
     tolerance = manifest.tolerance[graphs.precision]
     return Parity(graphs.precision, cnn, attention, window, tolerance)
 
@@ -83,32 +84,37 @@ def require(bundle: Bundle, parity: Parity) -> None:
         )
 
 
-def _through_head(head: Runner, manifest: Manifest, found: F32, golden: F32) -> float:
-    """The difference that two sets of features [B,D] make to a first sample's probabilities."""
-    probabilities = []
-    for features in (found, golden):
-        lanes = [Lanes.of(manifest) for _ in features]
-        lane_step(head, lanes, features)
-        probabilities.append(softmax(np.stack([row.scores() for row in lanes])))
-    return _difference(*probabilities)
+def _first(graphs: Graphs, manifest: Manifest, rgb: F32, flow: F32) -> F32:
+    """The fused probabilities [B,C] of B cameras whose first features are rgb, flow [B,D]."""
+    rgb_lanes, flow_lanes = ([Lanes.of(manifest) for _ in rgb] for _ in range(2))
+    lane_step(graphs.rgb_head, rgb_lanes, rgb)
+    lane_step(graphs.flow_head, flow_lanes, flow)
+    return _fused(rgb_lanes, flow_lanes, manifest)
 
 
 def _rolling(graphs: Graphs, manifest: Manifest, golden: Mapping[str, AnyArray]) -> F32:
-    """The fused probabilities [W,C] at each sample of the golden features."""
-    rgb, flow = Lanes.of(manifest), Lanes.of(manifest)
-    rows = []
-    for t in range(len(golden["window_rgb"])):
-        lane_step(graphs.rgb_head, [rgb], golden["window_rgb"][t : t + 1])
-        lane_step(graphs.flow_head, [flow], golden["window_flow"][t : t + 1])
-        rows.append(fuse(rgb.scores(), flow.scores(), manifest.calibration).fused)
-    return np.stack(rows)
+    """The fused probabilities [W,CAMERAS,C] at each sample of the golden features."""
+    rgb, flow = ([Lanes.of(manifest) for _ in range(_CAMERAS)] for _ in range(2))
+    samples = []
+    for from_rgb, from_flow in zip(golden["window_rgb"], golden["window_flow"], strict=True):
+        lane_step(graphs.rgb_head, rgb, np.stack([from_rgb] * _CAMERAS))
+        lane_step(graphs.flow_head, flow, np.stack([from_flow] * _CAMERAS))
+        samples.append(_fused(rgb, flow, manifest))
+    return np.stack(samples)
+
+
+def _fused(rgb: list[Lanes], flow: list[Lanes], manifest: Manifest) -> F32:
+    """Each camera's fused probabilities [B,C]."""
+    pairs = zip(rgb, flow, strict=True)
+    return np.stack([fuse(a.scores(), b.scores(), manifest.calibration).fused for a, b in pairs])
+
+
+def _worst(*differences: float) -> float:
+    # A NaN is the worst there is, and Python's own max may pass it over.
+    return float(np.max(differences))
 
 
 def _difference(found: AnyArray, golden: AnyArray) -> float:
     if found.shape != golden.shape:
         return float("inf")
     return float(np.max(np.abs(found - golden)))
-
-
-def _nan_last(value: float) -> float:
-    return float("inf") if np.isnan(value) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -253,4 +254,5 @@ class _Version(argparse.Action):
     ) -> None:
         from stream.version import version
 
-        parser.exit(message=f"gesta {version()}\n")
+        sys.stdout.write(f"gesta {version()}\n")
+        parser.exit()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from argparse import Namespace
 from collections.abc import Sequence
 from types import FrameType
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit code."""
+    """Runs a command; returns its exit code, or ends the process where a thread can't be ended."""
     _open_missing_standard_streams()
     commands = {
         "run": _run,
@@ -29,12 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     arguments = parser(commands).parse_args(argv)
     try:
-        return _guarded(arguments)
+        code = _guarded(arguments)
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails
-        return 0
+        code = 0
     except KeyboardInterrupt:
-        return 130
+        code = 130
+    if any(thread.name.startswith(("capture:", "inference")) for thread in threading.enumerate()):
+        # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 def _guarded(arguments: Namespace) -> int:
@@ -73,9 +79,10 @@ def _complain(sentence: str) -> None:
 
 
 def _run(arguments: Namespace) -> int:
-    from stream.daemon import run
+    from stream.run import run
 
-    return run(_config(arguments, arguments.urls), show=arguments.watch)
+    run(_config(arguments, arguments.urls), show=arguments.watch)
+    return 0
 
 
 def _watch(arguments: Namespace) -> int:
@@ -175,3 +182,7 @@ def _open_missing_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,6 +25,7 @@ from stream.errors import ConfigError
 from stream.references import References
 
 _NAME = re.compile(r"[a-z0-9_-]+")
+_PLAINER = {"`array`": "a list", "`object`": "a table", "Invalid enum value": "unknown value"}
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
@@ -194,13 +195,18 @@ def _explained(message: str) -> ConfigError:
     what, _, where = message.partition(" - at `")
     path = where.rstrip("`").removeprefix("$").removeprefix(".")
     if (match := re.search(r"unknown field `(.+)`", what)) is not None:
-        kind: type[msgspec.Struct] = {"": Config, "publish": PublishConfig}.get(path, CameraConfig)
-        return _unknown_key(path, match[1], kind)
+        if path == "":
+            return _unknown_key(path, match[1], Config)
+        return _unknown_key(path, match[1], PublishConfig if path == "publish" else CameraConfig)
     if (match := re.search(r"missing required field `(.+)`", what)) is not None:
         return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
-    what = what.replace("`array`", "a list").replace("`object`", "a table").replace("Invalid enum value", "unknown value")
+    what = (
+        what.replace("`array`", "a list")
+        .replace("`object`", "a table")
+        .replace("Invalid enum value", "unknown value")
+    )
     if re.search(r"\.(transport)$|^(device|precision)$", path):
-        kind = CameraConfig if path.endswith("transport") else Config
+        kind: type[msgspec.Struct] = CameraConfig if path.endswith("transport") else Config
         allowed = next(f.type for f in msgspec.structs.fields(kind) if path.endswith(f.name))
         what = f"{what}; use one of {', '.join(map(repr, allowed.__args__))}"
     if path.endswith(".url") or path == "camera":

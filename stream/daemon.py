@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
-from typing import Protocol
 
 import psutil
 
-from stream.capture import StatusChange
+from stream.capture import CaptureThread
 from stream.health import CameraMonitor
 from stream.inbox import Inbox
 from stream.inference import InferenceThread, Recognised
@@ -21,22 +20,11 @@ from stream.messaging.topics import BY_KIND
 from stream.messaging.writer import Writer
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
-STOP_S = 1.2  # for the threads to end; the last words then get up to half a second more
+STOP_S = 1.0  # for the threads to end; the last words then get up to half a second more
 BEAT_EVERY_S = 1 / (BY_KIND["heartbeat"].expected_hz or 1.0)
 EXPLAIN_EVERY_S = 1 / (BY_KIND["explain"].expected_hz or 1.0)
 
 _log = logging.getLogger(__name__)
-
-
-class Stoppable(Protocol):
-    """A thread that ends soon after it was asked to."""
-
-    name: str
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def join(self, timeout: float | None = None) -> None: ...
-    def is_alive(self) -> bool: ...
 
 
 class Daemon:
@@ -50,42 +38,43 @@ class Daemon:
         captures: one a camera.
         inference: started, and opened without failure.
         inbox: where captures and inference put what they have.
-        monitors: by camera.
         writer: of predictions and explanations.
         meta: makes the meta message.
+
+    Attributes:
         show: what else is done with each message sent, such as drawing it.
+        monitors: what is known of each camera, by name.
+        abandoned: the threads that did not end in time.
     """
 
     def __init__(
         self,
         *,
         stop: Event,
-        captures: Sequence[Stoppable],
+        captures: Sequence[CaptureThread],
         inference: InferenceThread,
         inbox: Inbox,
-        monitors: Mapping[str, CameraMonitor],
         envelope: Envelope,
         writer: Writer,
         publisher: Publisher,
         meta: Callable[[], Meta],
-        show: Callable[[Message], None],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._stop = stop
         self._captures = captures
         self._inference = inference
         self._inbox = inbox
-        self._monitors = monitors
+        self.monitors = {capture.camera.name: CameraMonitor(capture) for capture in captures}
         self._envelope = envelope
         self._writer = writer
         self._publisher = publisher
         self._meta = meta
-        self._show = show
+        self.show: Callable[[Message], None] = lambda message: None  # noqa: ARG005
         self._clock_ns = clock_ns
         self._process = psutil.Process()
         self._started_ns = self._next_beat_ns = clock_ns()
         self._next_explain_ns: dict[str, int] = {}
-        self.abandoned: list[str] = []  # threads that did not end in time
+        self.abandoned: list[str] = []
 
     def run(self) -> None:
         """Returns after an orderly end.
@@ -112,11 +101,13 @@ class Daemon:
             if isinstance(item, Recognised):
                 self._publish_recognised(item)
             else:
-                self._monitors[item.camera].changed(item)
+                self.monitors[item.camera].changed(item)
                 self._publish_status(item.camera)
         self._publisher.serve()
         if self._clock_ns() >= self._next_beat_ns:
             self._beat()
+            for capture in self._captures:
+                capture.supervise()
         if self._inference.failure is not None:
             raise self._inference.failure
         return recognising or bool(news)
@@ -131,11 +122,11 @@ class Daemon:
         if frame is not None and now_ns >= self._next_explain_ns.get(camera, now_ns):
             self._next_explain_ns[camera] = now_ns + int(EXPLAIN_EVERY_S * 1e9)
             self._send(*self._writer.explain(item.sample, item.recognition, prediction, frame))
-        if self._monitors[camera].recognised(item, now_ns):
+        if self.monitors[camera].recognised(item.sample.sample.shed_before, now_ns):
             self._publish_status(camera)
 
     def _publish_status(self, camera: str) -> None:
-        monitor = self._monitors[camera]
+        monitor = self.monitors[camera]
         status = Status(
             **self._envelope.fields("status", camera, monitor.epoch),
             **monitor.status_fields(self._clock_ns()),
@@ -143,7 +134,8 @@ class Daemon:
         self._send(status)
         reason = f" {status.reason}" if status.reason else ""
         level = logging.INFO if status.reason is None else logging.WARNING
-        _log.log(level, "%s: %s%s: %s", camera, status.state, reason, status.detail)
+        detail = f": {status.detail}" if status.detail else ""
+        _log.log(level, "%s: %s%s%s", camera, status.state, reason, detail)
 
     def _beat(self) -> None:
         now_ns = self._clock_ns()
@@ -151,7 +143,7 @@ class Daemon:
         if self._next_beat_ns <= now_ns:  # this process stood still: no use in catching up
             self._next_beat_ns = now_ns + int(BEAT_EVERY_S * 1e9)
         last_ns = self._inference.last_done_ns
-        cameras = tuple(monitor.health(now_ns) for monitor in self._monitors.values())
+        cameras = tuple(monitor.health(now_ns) for monitor in self.monitors.values())
         depths = {f"samples:{health.camera}": health.queue_depth for health in cameras}
         self._send(
             Heartbeat(
@@ -160,7 +152,9 @@ class Daemon:
                 uptime_s=round((now_ns - self._started_ns) / 1e9, 3),
                 cameras=cameras,
                 open_events=0,
-                last_inference_age_s=None if last_ns is None else round((now_ns - last_ns) / 1e9, 3),
+                last_inference_age_s=None
+                if last_ns is None
+                else round((now_ns - last_ns) / 1e9, 3),
                 queues={**depths, "results": self._inbox.depth},
                 memory=Memory(rss_bytes=self._process.memory_info().rss),
                 last_seq=self._envelope.last_seq(),
@@ -169,13 +163,13 @@ class Daemon:
 
     def _send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
         self._publisher.send(message, blobs)
-        self._show(message)
+        self.show(message)
 
     def _end(self, *, orderly: bool) -> None:
         """Stops every thread, by a deadline, and says so to the subscribers."""
         deadline_ns = time.monotonic_ns() + int(STOP_S * 1e9)
         self._inbox.close()
-        threads: list[Stoppable] = [*self._captures, self._inference]
+        threads: list[CaptureThread | InferenceThread] = [*self._captures, self._inference]
         for thread in threads:
             thread.stop()
         for thread in threads:
@@ -185,9 +179,9 @@ class Daemon:
                 self.abandoned.append(thread.name)
                 _log.warning("thread %s did not end in time; it is left behind", thread.name)
         if orderly:
-            for camera, monitor in self._monitors.items():
+            for camera, monitor in self.monitors.items():
                 if monitor.state != "ended":
-                    monitor.end("the daemon was stopped")
+                    monitor.ended("the daemon was stopped")
                     self._publish_status(camera)
             self._beat()
         self._publisher.close(orderly=orderly)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
-from stream.capture import StatusChange
-from stream.config import CameraConfig
+from stream.capture import CaptureThread
 from stream.errors import Reason
-from stream.inference import Recognised
 from stream.messaging.messages import CameraHealth, Rates, State
-from stream.samples import SampleQueue
+from stream.status import StatusChange
 
 RATE_OVER_S = 5
 OVERLOADED_SHARE = 0.05  # of the samples of the last seconds, lost
@@ -83,30 +82,82 @@ class Overload:
 class CameraMonitor:
     """What is known of one camera. The main thread's alone.
 
+    Args:
+        capture: its thread, asked for its numbers when they are needed.
+
     Attributes:
-        state, reason, detail: as last told by its capture thread.
-        shed: samples lost to overload so far.
+        state, reason, detail: as last told by the capture thread.
+        epoch: the newest stream epoch that was told.
     """
 
-    def __init__(self, camera: CameraConfig, queue: SampleQueue) -> None:
-        self.name = camera.name
-        self.url = camera.masked_url
+    def __init__(self, capture: CaptureThread) -> None:
+        self.name = capture.camera.name
         self.state: State = "connecting"
         self.reason: Reason | None = None
         self.detail = ""
         self.epoch = 0
-        self.overload = Overload()
-        self._queue = queue
-        self._reconnects = 0
+        self._capture = capture
+        self._overload = Overload()
+        self._predictions = Rate()
         self._next_retry_s: float | None = None
-        self._captured, self._predicted = Rate(), Rate()
-        self._last_frame_ns: int | None = None
 
     def changed(self, change: StatusChange) -> None:
-        """Notes what the capture thread says."""
+        """Notes what the capture thread tells."""
         self.state, self.reason, self.detail = change.state, change.reason, change.detail
-        self.epoch = max(self.epoch, change.epoch)
-        self._reconnects, self._next_retry_s = change.reconnects, change.next_retry_s
+        self.epoch, self._next_retry_s = change.epoch, change.next_retry_s
 
-    def recognised(self, item: Recognised, now_ns: int) -> bool:
-        """Notes a result; True where an overload began or ended by it."""
+    def recognised(self, shed_before: int, now_ns: int) -> bool:
+        """Notes a prediction; True where an overload began or ended with it."""
+        self._predictions.add(now_ns)
+        if not self._overload.note(now_ns, shed_before) or self.state != "live":
+            return False
+        if self._overload.active:
+            share = self._overload.share(now_ns)
+            self.reason = Reason.OVERLOAD
+            self.detail = (
+                f"this machine is too slow: {share:.0%} of the samples are shed; use a smaller"
+                " stream, fewer cameras, or --precision bf16"
+            )
+        else:
+            self.reason, self.detail = None, "this machine keeps up again"
+        return True
+
+    def ended(self, detail: str) -> None:
+        """Notes that the daemon itself ends it."""
+        self.state, self.reason, self.detail = "ended", None, detail
+        self._next_retry_s = None
+
+    def status_fields(self, now_ns: int) -> dict[str, Any]:
+        """What a status message says of it."""
+        now = self._capture.snapshot()
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "detail": self.detail,
+            "url": self._capture.camera.masked_url,
+            "last_frame_age_s": _rounded(now.last_frame_age_s),
+            "rates": Rates(
+                captured_fps=round(now.received_fps, 2),
+                predictions_hz=self._predictions.per_s(now_ns),
+            ),
+            "reconnects": now.reconnects,
+            "next_retry_s": _rounded(self._next_retry_s),
+        }
+
+    def health(self, now_ns: int) -> CameraHealth:
+        """What the heartbeat says of it."""
+        now = self._capture.snapshot()
+        return CameraHealth(
+            camera=self.name,
+            state=self.state,
+            stream_epoch=self.epoch,
+            last_frame_age_s=_rounded(now.last_frame_age_s),
+            captured_fps=round(now.received_fps, 2),
+            predictions_hz=self._predictions.per_s(now_ns),
+            dropped=dict(now.dropped),
+            queue_depth=now.queue_depth,
+        )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

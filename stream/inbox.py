@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 
-from stream.capture import StatusChange
 from stream.inference import Recognised
+from stream.status import StatusChange
 
 CAPACITY = 1000
 AT_ONCE = 100  # items handed out together, so that nothing else waits for long

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from engine.recogniser import Recogniser, Recognition
 from stream.batching import Batcher
-from stream.opening import Engine
 from stream.samples import StreamSample
 
 POLL_S = 0.1  # how soon a stop is noticed
@@ -28,17 +27,16 @@ class Recognised:
 class InferenceThread(threading.Thread):
     """Steps batch after batch, until it is told to stop or everything is drained.
 
-    The engine is opened in this thread, since an accelerator's context belongs to the thread that
-    made it; `opened` is set once it is ready, or has failed.
+    The recogniser is opened in this thread, since an accelerator's context belongs to the thread
+    that made it; `opened` is set once it is ready, or has failed.
 
     Args:
-        open_engine: compiles the graphs; may take long, and may raise.
+        open_recogniser: compiles the graphs; may take long, and may raise.
         batcher: where samples come from.
         deliver: hands a result over; may wait, and returns False when nobody wants it any more.
 
     Attributes:
-        opened: set when `open_engine` has returned or raised.
-        engine: what it returned.
+        opened: set when `open_recogniser` has returned or raised.
         failure: what the thread died of, if it died.
         last_done_ns: monotonic time of the last finished step, None before the first.
     """
@@ -46,17 +44,16 @@ class InferenceThread(threading.Thread):
     def __init__(
         self,
         *,
-        open_engine: Callable[[], Engine],
+        open_recogniser: Callable[[], Recogniser],
         batcher: Batcher,
         deliver: Callable[[Recognised], bool],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         super().__init__(name="inference", daemon=True)
         self.opened = threading.Event()
-        self.engine: Engine | None = None
         self.failure: Exception | None = None
         self.last_done_ns: int | None = None
-        self._open_engine = open_engine
+        self._open_recogniser = open_recogniser
         self._batcher = batcher
         self._deliver = deliver
         self._clock_ns = clock_ns
@@ -69,11 +66,11 @@ class InferenceThread(threading.Thread):
     def run(self) -> None:
         """The thread's life."""
         try:
-            engine = self.engine = self._open_engine()
+            recogniser = self._open_recogniser()
             self.opened.set()
             while not self._stop_asked.is_set() and not self._batcher.drained:
                 if batch := self._batcher.next(POLL_S):
-                    self._step(engine.recogniser, batch)
+                    self._step(recogniser, batch)
         except Exception as error:  # noqa: BLE001  the main thread reports it and ends the process
             self.failure = error
         finally:

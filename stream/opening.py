@@ -16,8 +16,9 @@ from engine.flow.estimator import FlowEstimator, open_flow
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
 from engine.runners.runner import Graphs
-from stream.config import Config
+from stream.config import CameraConfig, Config
 from stream.messaging.messages import Model
+from stream.sampler import Sampler
 
 Say = Callable[[str], None]
 
@@ -48,6 +49,17 @@ class Opening:
     def open_flow(self) -> FlowEstimator:
         """A new estimator: each camera needs its own."""
         return open_flow(self.flow, self.flow_entry.parameters)
+
+    def open_sampler(self, camera: CameraConfig) -> Sampler:
+        """The way from a camera's frames to samples."""
+        return Sampler(
+            camera.name,
+            self.manifest,
+            self.open_flow(),
+            camera.max_gap_s,
+            bound_px=self.flow_entry.bound_px,
+            explain=camera.explain,
+        )
 
     def open_engine(self, config: Config, say: Say) -> Engine:
         """Compiles the graphs (slow the first time) and passes them through the parity gate.

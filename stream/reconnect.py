@@ -1,4 +1,4 @@
-"""When to try again: exponential back-off with full jitter, and a budget for restarts after bugs."""
+"""When to try again: back-off with full jitter, and a budget for restarts after bugs."""
 
 from __future__ import annotations
 

@@ -22,6 +22,14 @@ WAITING_AT_MOST = 1000  # messages that a stuck terminal may hold up; more are n
 _log = logging.getLogger(__name__)
 
 
+class Terminal(Console):
+    """A console that tells of a closed pipe, where rich's own would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the error is being handled."""
+        raise BrokenPipeError("whoever read the output is gone")
+
+
 class Screen:
     """Draws a view as often as makes sense. A context manager; for one thread."""
 
@@ -75,7 +83,8 @@ class ScreenThread(threading.Thread):
         super().__init__(name="screen", daemon=True)
         self._screen = Screen(view := View(), console)
         self._view = view
-        self._messages: queue.Queue[Message | None] = queue.Queue(WAITING_AT_MOST)
+        self._messages: queue.Queue[Message] = queue.Queue(WAITING_AT_MOST)
+        self._stop_asked = threading.Event()
 
     def show(self, message: Message) -> None:
         """Hands a message over; never waits."""
@@ -85,30 +94,27 @@ class ScreenThread(threading.Thread):
             return
 
     def stop(self, timeout_s: float) -> None:
-        """Draws a last time and ends."""
-        try:
-            self._messages.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
+        """Draws a last time and ends, unless the terminal is stuck."""
+        self._stop_asked.set()
         self.join(timeout_s)
 
     def run(self) -> None:
         """The thread's life."""
         try:
             with self._screen:
-                while self._take():
+                while not self._stop_asked.is_set():
+                    self._take(REDRAW_EVERY_S)
                     self._screen.draw()
+                self._take(0)
                 self._screen.draw(now=self._screen.is_live)
         except (OSError, ValueError) as error:  # the terminal, or the pipe behind it, is gone
             _log.warning("nothing can be shown any more (%s); the daemon goes on", error)
 
-    def _take(self) -> bool:
-        """Takes in what has come; False at the end."""
+    def _take(self, timeout_s: float) -> None:
+        """Takes in what has come, waiting so long for the first."""
         try:
-            message = self._messages.get(timeout=REDRAW_EVERY_S)
-            while message is not None:
-                self._view.take(message)
-                message = self._messages.get_nowait()
+            self._view.take(self._messages.get(timeout=timeout_s))
+            for _ in range(WAITING_AT_MOST):
+                self._view.take(self._messages.get_nowait())
         except queue.Empty:
-            return True
-        return False
+            return

@@ -6,10 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from rich.console import Console
-
 from stream.messaging.subscriber import Subscriber
-from stream.screen import REDRAW_EVERY_S, Screen
+from stream.screen import REDRAW_EVERY_S, Screen, Terminal
 from stream.view import View
 
 
@@ -26,7 +24,7 @@ def watch(endpoint: str, prefixes: Sequence[str], *, as_json: bool) -> None:
         if as_json:
             _write_json(subscriber, prefixes, sys.stdout.buffer)
         else:
-            _draw(subscriber, Console())
+            _draw(subscriber, Terminal())
     finally:
         subscriber.close()
 
@@ -43,7 +41,7 @@ def _write_json(subscriber: Subscriber, prefixes: Sequence[str], out: BinaryIO) 
             out.flush()
 
 
-def _draw(subscriber: Subscriber, console: Console) -> None:
+def _draw(subscriber: Subscriber, console: Terminal) -> None:
     view, notice = View(), _Notice(subscriber)
     with Screen(view, console) as screen:
         while True:

@@ -357,7 +357,7 @@ def _read_request(reader: Any) -> tuple[str, str, dict[str, str]] | None:
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
         reader.read(int(headers.get("content-length", "0")))
-        method, url, _ = (line.split() + ["", ""])[:3]
+        method, url, _ = [*line.split(), "", ""][:3]
         return method, url, headers
 
 

@@ -29,7 +29,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Raises CheckpointError where the file can't be read as a checkpoint."""
     try:
         return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # noqa: BLE001  pickle's and zip's errors for a damaged file
+    except Exception as error:
         raise CheckpointError(
             f"{path} is not a readable checkpoint ({type(error).__name__}): delete it to train "
             "that stage again."

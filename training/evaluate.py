@@ -48,7 +48,7 @@ def evaluate(
                 found["global"].append(global_prediction(model, *both))
                 found["grid"].append(last_prediction(model, *both))
             advance()
-    report: dict[str, Any] = {"clips": len(clips)}
+    report: dict[str, Any] = {}
     for protocol, predictions in found.items():
         report[protocol] = summary(predictions, labels, tuple(classes))
     return report
@@ -89,6 +89,7 @@ def summary(
     table = confusion(fused, labels)
     per_class: Mapping[str, float | None] = dict(zip(classes, class_accuracy(table), strict=True))
     return {
+        "count": len(labels),
         "accuracy": {
             "rgb+flow": accuracy(fused, labels),
             "rgb": accuracy(rgb, labels),

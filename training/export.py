@@ -177,14 +177,16 @@ def random_bundle(
     sample_every: int = 1,
     grid_fps: float = 25.0,
     seed: int = 0,
+    name: str = "random",
+    version: str = "0",
 ) -> Manifest:
     """Write a bundle of `training.random_model`: right in every shape, and of no use otherwise."""
     config = ModelConfig(
         classes=classes, backbone=backbone, hidden_width=hidden_width, input_size=input_size
     )
     fields = {
-        "name": "random",
-        "version": "0",
+        "name": name,
+        "version": version,
         "classes": [f"class_{number:02d}" for number in range(classes)],
         "resize": [input_size * 7 // 5, input_size * 11 // 10],  # 224 x 176 for 160
         "grid_fps": grid_fps,

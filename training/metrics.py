@@ -29,12 +29,12 @@ def confusion(probabilities: F32, labels: Labels) -> Confusion:
 
 def class_accuracy(table: Confusion) -> list[float | None]:
     """Accuracy of each class; None for a class without a clip."""
-    return [
-        float(row[index] / row.sum()) if row.sum() else None for index, row in enumerate(table)
-    ]
+    return [float(row[index] / row.sum()) if row.sum() else None for index, row in enumerate(table)]
 
 
-def confused_most(table: Confusion, classes: tuple[str, ...], count: int) -> list[dict[str, object]]:
+def confused_most(
+    table: Confusion, classes: tuple[str, ...], count: int
+) -> list[dict[str, object]]:
     """The `count` most frequent mistakes: {true, predicted, clips}."""
     wrong = table - np.diag(np.diag(table))
     order = np.argsort(-wrong, axis=None, kind="stable")[:count]

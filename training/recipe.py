@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,24 +14,42 @@ from training.errors import RecipeError
 from training.model.backbone import rgb_range
 from training.model.build import ModelConfig
 
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+
+class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A set of clips, by the name that `--data NAME=FOLDER` gives a place to.
+
+    layout: `folder` is FOLDER/CLASS/*.mp4; `jhmdb` is FOLDER/videos/CLASS/*.mp4 with the official
+        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each, for testing.
+    split: which official split, for `jhmdb`; its train part is trained on, its test part tested.
+    use: what the clips of a `folder` are for.
+    """
+
+    layout: Literal["folder", "jhmdb", "streams"]
+    split: Literal[1, 2, 3] = 1
+    use: Literal["train", "test"] = "train"
+
+    @property
+    def trains(self) -> bool:
+        """Whether it has clips to train on."""
+        return self.layout != "streams" and self.use == "train"
 
 
-class Prepared(_Part):
+class Prepared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the store holds; the fields are `Preparation`'s."""
 
     size: tuple[int, int] = (224, 176)
-    grid_fps: float = 25.0
+    grid_fps: Positive = 25.0
     flow: str = "dis"
     flow_parameters: dict[str, FlowParameter] = msgspec.field(
         default_factory=lambda: {"preset": "medium"}
     )
-    bound_px: float = 12.0
+    bound_px: Positive = 12.0
 
 
-class Model(_Part):
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The model; the fields are `ModelConfig`'s."""
 
     backbone: str = "mobilenet_v2"
@@ -44,55 +62,70 @@ class Model(_Part):
     segment_dropout: float = 0.5
 
 
-class Phase(_Part):
+class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One run through the first stage's loop, with its own optimiser and schedule.
 
     draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
     """
 
-    draw: dict[str, int]
-    epochs: int
-    learning_rate: float
-    side: int
-    batch_norm: str = "frozen"
+    draw: dict[str, Count]
+    epochs: Count
+    learning_rate: Positive
+    side: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
+    batch_norm: Literal["frozen", "trained"] = "frozen"
     warm_up_epochs: float = 1.0
-    weight_decay: float = 0.01
+    weight_decay: float = 0.02
     label_smoothing: float = 0.1
-    batch: int = 32
-    micro_batch: int = 8
+    batch: Count = 32
+    micro_batch: Count = 8
 
 
-class Stage1(_Part):
+class Stage1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rgb: tuple[Phase, ...]
     flow: tuple[Phase, ...]
 
 
-class Stage2(_Part):
-    """Key-frame exploration on frozen features; the defaults are the paper's but for the length."""
+class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Key-frame exploration on frozen features.
 
-    draw: dict[str, int]
-    views: int = 2
-    iterations: int = 1500
-    step_every: int = 300
-    learning_rate: float = 0.001
+    views: the centre crop, and views - 1 random ones of each clip. folds: of the cross-fitted
+    binary classifiers. learning_rate is divided by 10 every `step_every` iterations.
+    """
+
+    draw: dict[str, Count]
+    views: Count = 2
+    iterations: Count = 15000
+    step_every: Count = 3000
+    learning_rate: Positive = 0.001
     momentum: float = 0.9
-    batch: int = 128
+    batch: Count = 128
     weight_decay: float = 0.0005
-    folds: int = 5
+    folds: Annotated[int, msgspec.Meta(ge=2)] = 5
 
 
-class Recipe(_Part):
-    """A training run. `held_out`: part of each training set that calibration is fitted on."""
+class BundleFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the bundle's manifest says beyond what was trained and measured."""
 
     name: str
+    version: str
+    licence: str
+    sample_every: Count = 1
+    attribution: tuple[str, ...] = ()
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A training run. classes: in the model's order; `idle`, if there is one, last."""
+
     classes: tuple[str, ...]
+    sets: dict[str, Set]
     prepared: Prepared
     model: Model
     stage1: Stage1
     stage2: Stage2
+    bundle: BundleFields
     seed: int = 0
-    precision: str = "bf16"
+    precision: Literal["fp32", "bf16"] = "fp32"
 
     @property
     def preparation(self) -> Preparation:
@@ -115,33 +148,31 @@ def read_recipe(path: Path) -> Recipe:
         recipe = msgspec.toml.decode(path.read_bytes(), type=Recipe)
     except OSError as error:
         raise RecipeError(f"The recipe {path} can't be read ({error.strerror}).") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: {error}.") from error
-    _check(recipe, path)
+    problem = _problem(recipe)
+    if problem:
+        raise RecipeError(f"{path}: {problem}.")
     return recipe
 
 
-def _check(recipe: Recipe, path: Path) -> None:
-    def refuse(key: str, problem: str, value: Any) -> None:
-        raise RecipeError(f"{path}: `{key}` {problem}, instead got {value!r}.")
-
+def _problem(recipe: Recipe) -> str | None:
+    """What the types can't say."""
     classes = recipe.classes
-    if len(set(classes)) != len(classes) or not classes:
-        refuse("classes", "must name each class once", classes)
+    if len(set(classes)) != len(classes) or len(classes) < 2:
+        return "`classes` must be two or more different names"
     if IDLE in classes and classes[-1] != IDLE:
-        refuse("classes", f"must end with `{IDLE}`, if it has it", classes)
-    if recipe.precision not in ("fp32", "bf16"):
-        refuse("precision", "must be fp32 or bf16", recipe.precision)
+        return f"`classes` must end with {IDLE!r}"
+    draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):
         for index, phase in enumerate(getattr(recipe.stage1, stream)):
-            key = f"stage1.{stream}[{index}]"
-            if phase.batch_norm not in ("frozen", "trained"):
-                refuse(f"{key}.batch_norm", "must be frozen or trained", phase.batch_norm)
-            if phase.side % 32 or phase.side < 32:
-                refuse(f"{key}.side", "must be a multiple of 32", phase.side)
-            if min(phase.epochs, phase.batch, phase.micro_batch) < 1:
-                refuse(key, "must have epochs, batch and micro_batch of at least 1", phase)
+            draws[f"stage1.{stream}[{index}].draw"] = phase.draw
+    for key, draw in draws.items():
+        for name in draw:
+            if name not in recipe.sets or not recipe.sets[name].trains:
+                return f"`{key}` draws from {name!r}, which is no set to train on"
     try:
         recipe.model_config("none")
     except ValueError as error:
-        raise RecipeError(f"{path}: model: {error}.") from error
+        return f"`model`: {error}"
+    return None

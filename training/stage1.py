@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def train_stage1(
         recalibrate_batch_norm(
             model.stream, _calibration_images(modality, phases[0], sets, classes, config, seed)
         )
-    model = cast(FrameClassifier, model.to(memory_format=torch.channels_last))
+    model = model.to(memory_format=torch.channels_last)
 
     before = 0  # epochs of the phases already gone through
     for number, phase in enumerate(phases):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.arrays import F32
 from training.binary_classifiers import judge_frames
@@ -19,7 +19,7 @@ from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.features import Features
 from training.losses import stage2_loss
-from training.model.build import Modality, ModelConfig, build_head
+from training.model.build import Modality
 from training.model.consensus import segment_consensus
 from training.model.key_frames import KeyFrameExploration
 from training.progress import Progress
@@ -40,22 +40,20 @@ class FeatureClip:
 def train_stage2(
     modality: Modality,
     clips: Mapping[str, Sequence[FeatureClip]],
-    classifier: nn.Linear,
+    head: KeyFrameExploration,
     *,
     settings: Stage2,
-    config: ModelConfig,
+    segments: int,
+    frames_per_segment: int,
     seed: int,
     progress: Progress,
 ) -> KeyFrameExploration:
-    """Train one stream's head. clips: by the name of their set, as `settings.draw` names them.
+    """Train one stream's `head`, in place; returns it in eval mode.
 
-    The fully connected layer starts from the first stage's `classifier`: with even attention
-    that is the first stage's TSN, so training can only add to it.
+    clips: by the name of their set, as `settings.draw` names them.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    head = build_head(config)
-    head.classifier.load_state_dict(classifier.state_dict())
     optimiser = torch.optim.SGD(
         head.parameters(),
         lr=settings.learning_rate,
@@ -68,9 +66,7 @@ def train_stage2(
     with progress.task(f"{modality} key frames", settings.iterations) as advance:
         for iteration in range(1, settings.iterations + 1):
             chosen = _draw(clips, settings, rng)
-            features, labels, false = window_batch(
-                chosen, config.segments, config.frames_per_segment, rng
-            )
+            features, labels, false = window_batch(chosen, segments, frames_per_segment, rng)
             scores, beta = head(features)  # [B, n, C], [B, n, t]
             scores = segment_consensus(scores)
             loss = stage2_loss(scores, labels, beta, false)

@@ -15,13 +15,16 @@ import msgspec
 import numpy as np
 import torch
 
-from training.data.annotations import Clip
+from training.data.annotations import IDLE, Clip
 from training.data.frame_store import StoredClip
 from training.errors import DataError
 from training.evaluate import summary, window_prediction
-from training.features import clip_features
+from training.features import MODALITIES, clip_features
 from training.model.sta_tsn import Predictions, StaTsn
 from training.progress import Progress
+
+
+ACTION = "action"
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -76,7 +79,8 @@ def evaluate_streams(
     precision: str = "fp32",
     progress: Progress,
 ) -> dict[str, Any]:
-    """A report as `evaluate`'s, over the middles of all intervals whose window is full by then.
+    """A report as `evaluate`'s, over the middles of all intervals whose window is full by then:
+    those of an action, and those in which nothing happens.
 
     The window is the one a stream holds at that sample: its last N·k samples, across what went
     before the action too.
@@ -97,18 +101,35 @@ def evaluate_streams(
         for clip, interval in places:
             last = _sample(interval.middle, sample_every)
             ticks = range(last - span, last + 1, sample_every)
-            rgb, flow = (
-                clip_features(stream, modality, clip, side=side, ticks=ticks, precision=precision)
-                for stream, modality in ((model.rgb, "rgb"), (model.flow, "flow"))
-            )
+            features = {
+                modality: clip_features(
+                    getattr(model, modality),
+                    modality,
+                    clip,
+                    side=side,
+                    ticks=ticks,
+                    precision=precision,
+                )
+                for modality in MODALITIES
+            }
             with torch.inference_mode():
                 predictions.append(
-                    window_prediction(model, torch.from_numpy(rgb), torch.from_numpy(flow))
+                    window_prediction(
+                        model,
+                        torch.from_numpy(features["rgb"]),
+                        torch.from_numpy(features["flow"]),
+                    )
                 )
             advance()
-    labels = np.array([number[interval.label] for _, interval in places])
-    actions = {"intervals": len(places), "streams": len(streams)}
-    return {**actions, "middle": summary(predictions, labels, tuple(classes))}
+    labels = [interval.label for _, interval in places]
+    report: dict[str, Any] = {"streams": len(streams)}
+    for protocol, wanted in ((ACTION, False), (IDLE, True)):
+        chosen = [index for index, label in enumerate(labels) if (label == IDLE) is wanted]
+        if chosen:
+            found = [predictions[index] for index in chosen]
+            numbers = np.array([number[labels[index]] for index in chosen])
+            report[protocol] = summary(found, numbers, tuple(classes))
+    return report
 
 
 def _sample(tick: int, sample_every: int) -> int:

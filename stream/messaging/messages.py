@@ -15,6 +15,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from stream.errors import Reason
+
 VERSION = 1
 
 Utc = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
@@ -177,7 +179,7 @@ class Status(Message, frozen=True, kw_only=True, tag="status"):
     """A camera's state; sent when it changes."""
 
     state: State
-    reason: str | None  # AUTH, NOT_FOUND, ... (the reasons of `stream.errors`), or null
+    reason: Reason | None
     detail: str  # a sentence for people
     url: str  # without its password
     last_frame_age_s: float | None
@@ -198,7 +200,7 @@ class CameraHealth(Part, frozen=True, kw_only=True):
     last_frame_age_s: float | None
     captured_fps: float
     predictions_hz: float
-    shed: Count  # samples, since the start
+    dropped: dict[str, Count]  # frames not used, by cause, since the start
     queue_depth: Count
 
 
@@ -263,7 +265,6 @@ class Meta(Message, frozen=True, kw_only=True, tag="meta"):
     grid: GridFacts
     rules: tuple[str, ...]  # event rules; empty until events exist
     cameras: tuple[CameraFacts, ...]
-    device: str
     model: Model
     heartbeat_interval_s: float
     versions: dict[str, str]

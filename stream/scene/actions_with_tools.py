@@ -118,9 +118,10 @@ def _draw_share(cycle: float) -> float:
 
 def _bow_pose(cycle: float, style: Style) -> Pose:
     drawn = _draw_share(cycle)
-    phase = cycle % 1.0
-    recoil = glide(phase, (0.7, 0.0), (0.76, 1.0), (0.95, 0.0)) if phase >= 0.7 else 0.0
-    string = np.array((0.27 - 0.35 * drawn - 0.5 * recoil, 0.0 + 0.06 * recoil, 0.1 - 0.03 * drawn))
+    # Let go, the hand flies back a little; only then does it return to the string.
+    back = glide(cycle % 1.0, (0.08, 0.0), (0.55, 1.0), (0.7, 1.0), (0.76, 1.4), (0.98, 0.0))
+    recoil = glide(cycle % 1.0, (0.7, 0.0), (0.76, 1.0), (0.95, 0.0))
+    string = np.array((0.27 - 0.35 * back, 0.06 * recoil, 0.1 - 0.03 * back))
     return pose(
         (-0.01, 0.515, 0.0), (0.0, -0.04 * drawn, 0.12), (0.0, 1.35),
         (0.4, -0.01 - 0.05 * recoil, 0.06), string, (0.1, -1.0, -0.3), (-1.0, 0.35, -0.35),

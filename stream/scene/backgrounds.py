@@ -158,4 +158,5 @@ def _textured(rng: np.random.Generator, image: U8) -> U8:
         small = rng.standard_normal((height // grain + 1, width // grain + 1), np.float32)
         noise += cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     noise *= strength / 1.6
-    return cv2.add(image, cv2.merge((noise, noise, noise)), dtype=cv2.CV_8U)  # type: ignore[return-value]
+    lit = cv2.add(image, cv2.merge((noise, noise, noise)), dtype=cv2.CV_8U)
+    return np.asarray(lit, np.uint8)

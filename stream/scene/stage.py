@@ -129,7 +129,8 @@ class Grain:
         self._tiles = np.rint(np.stack(grown)).astype(np.int16)  # [tiles,H+room,W+room,3]
 
     def add(self, image: U8, rng: np.random.Generator) -> U8:
-        (width, height), (tile, x, y) = self._size, rng.integers((_GRAIN_TILES, _GRAIN_ROOM_PX, _GRAIN_ROOM_PX))
+        width, height = self._size
+        tile, x, y = rng.integers((_GRAIN_TILES, _GRAIN_ROOM_PX, _GRAIN_ROOM_PX))
         patch = self._tiles[tile, y : y + height, x : x + width]
         return np.asarray(cv2.add(image, patch, dtype=cv2.CV_8U), np.uint8)
 

@@ -1,4 +1,4 @@
-"""What the sources that read through FFmpeg share: opening, decoding, and its errors in our words."""
+"""What the sources that read through FFmpeg share: opening, decoding, its errors in our words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 from av.container import InputContainer
@@ -112,24 +113,27 @@ def open_container(
     shown: str,
     options: Mapping[str, str],
     *,
-    open_timeout_s: float | None = None,
+    open_timeout_s: float,
     stall_s: float | None = None,
     container_format: str | None = None,
 ) -> InputContainer:
-    """Opens `url`, whose masked form is `shown`; SourceError where it fails."""
-    timeout = None
-    if open_timeout_s is not None and stall_s is not None:
-        # FFmpeg gives up a read after twice the read timeout.
-        timeout = (open_timeout_s, stall_s / 2)
-    with mapped_errors(shown, timeout_s=open_timeout_s or 0.0, opened=False):
+    """Opens `url`, whose masked form is `shown`; SourceError where it fails.
+
+    stall_s: a read that blocks for so long fails; None waits for ever.
+    """
+    # FFmpeg gives up a read after twice the read timeout.
+    timeout = (open_timeout_s, None if stall_s is None else stall_s / 2)
+    with mapped_errors(shown, timeout_s=open_timeout_s, opened=False):
         return av.open(url, options=dict(options), format=container_format, timeout=timeout)
 
 
-def video_of(container: InputContainer, shown: str, transport: str) -> tuple[VideoStream, StreamInfo]:
+def video_of(
+    container: InputContainer, shown: str, transport: str
+) -> tuple[VideoStream, StreamInfo]:
     """The video track, made ready, and what is known of it; SourceError(CODEC) without one."""
     if not container.streams.video:
         raise SourceError(
-            Reason.CODEC, f"{shown} has no video, only sound or data; give the URL of a video stream"
+            Reason.CODEC, f"{shown} has no video, only sound or data; give a video stream"
         )
     stream = container.streams.video[0]
     context = stream.codec_context
@@ -219,5 +223,4 @@ class _Image:
         self._frame, self._reformatter = frame, reformatter
 
     def __call__(self) -> U8:
-        image: U8 = self._reformatter.reformat(self._frame, format="rgb24").to_ndarray()
-        return image
+        return cast(U8, self._reformatter.reformat(self._frame, format="rgb24").to_ndarray())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
+import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -19,6 +19,7 @@ from stream.sources.ffmpeg import Decoded, decoded, open_container, video_of
 from stream.sources.source import SourceOptions, StreamInfo
 from stream.sources.timing import Pacer
 
+_PLAYLIST = b"#EXTM3U"
 _MISSING_END_S = 0.5  # a file that stops so much before its stated length is cut short
 
 
@@ -52,14 +53,17 @@ class FileSource:
         # `file:` in front, so that no name is taken for a protocol of FFmpeg's; and a playlist
         # may not send the daemon out into the network.
         container = open_container(
-            f"file:{self._path}", str(self._path), {"protocol_whitelist": "file,crypto,data"}
+            f"file:{self._path}",
+            str(self._path),
+            {"protocol_whitelist": "file,crypto,data"},
+            open_timeout_s=self._options.open_timeout_s,
         )
         self._container = container
         self._stream, info = video_of(container, str(self._path), "file")
         return info
 
     def frames(self) -> Iterator[SourceFrame]:
-        """Every frame; SourceError(CODEC) at the end of a file that ends early, or plays nothing."""
+        """Every frame; SourceError(CODEC) behind the last one of a file that ends early."""
         is_repeat = False
         while True:
             yield from self._once(is_repeat=is_repeat)
@@ -103,7 +107,7 @@ class FileSource:
         if first_ns is None:
             why = "its pictures have no timestamps" if untimed else "not one picture can be decoded"
             raise SourceError(Reason.CODEC, f"{self._path}: {why}; convert it to MP4 with H.264")
-        self._check_whole(stream, (last_ns - first_ns) / SECOND_NS)
+        self._check_whole(container, stream, (last_ns - first_ns) / SECOND_NS)
 
     def _pictures(self, container: InputContainer, stream: VideoStream) -> Iterator[Decoded]:
         try:
@@ -115,10 +119,8 @@ class FileSource:
                 Reason.CODEC, f"{self._path}: the file ends early, it is cut short or damaged"
             ) from error
 
-    def _check_whole(self, stream: VideoStream, played_s: float) -> None:
-        if stream.duration is None or stream.time_base is None:
-            return
-        stated_s = float(stream.duration * Fraction(stream.time_base))
+    def _check_whole(self, container: InputContainer, stream: VideoStream, played_s: float) -> None:
+        stated_s = _stated_duration_s(container, stream)
         frame_s = float(1 / stream.average_rate) if stream.average_rate else 0.0
         if played_s + 2 * frame_s + _MISSING_END_S < stated_s:
             raise SourceError(
@@ -137,3 +139,22 @@ class FileSource:
             raise SourceError(Reason.PERMISSION, f"no permission to read {path}; check its mode")
         if path.is_file() and path.stat().st_size == 0:
             raise SourceError(Reason.CODEC, f"{path} is empty; give a video file")
+        if path.is_file() and _first_bytes(path, len(_PLAYLIST)) == _PLAYLIST:
+            raise SourceError(Reason.CODEC, f"{path} is a playlist; give its URL, or a video file")
+
+
+def _stated_duration_s(container: InputContainer, stream: VideoStream) -> float:
+    """The longest that the headers say: MP4, AVI and Matroska each have a place of their own."""
+    stated_s = [0.0]
+    if stream.duration is not None and stream.time_base is not None:
+        stated_s.append(float(stream.duration * stream.time_base))
+    if stream.frames and stream.average_rate:
+        stated_s.append(float(stream.frames / stream.average_rate))
+    if container.duration is not None and len(container.streams) == 1:  # else sound may be longer
+        stated_s.append(container.duration / av.time_base)
+    return max(stated_s)
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)

@@ -57,7 +57,8 @@ class CaptureClock:
         self._last: tuple[int, int] | None = None  # pts, arrival
         self._learning_since_ns: int | None = None
         self._delay_ns: int | None = None
-        self._begin(0, 0)
+        self._newer_ns = self._older_ns = self._abreast_ns = 0  # offsets: arrival - presentation
+        self._bucket_since_ns = 0
 
     def stamp(self, pts_ns: int, waited_ns: int, sender_start_ns: int | None = None) -> Stamp:
         """Stamps the frame that has just arrived.

@@ -39,6 +39,17 @@ def manifest() -> Manifest:
     )
 
 
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A real bundle of random weights: MobileNetV2 at 32 px, H 16, four classes."""
+    pytest.importorskip("torch", reason="torch makes the tiny bundle: pip install .[training]")
+    from training.export import random_bundle
+
+    folder = tmp_path_factory.mktemp("bundles") / "tiny"
+    random_bundle(folder, hidden_width=16, input_size=32, classes=4)
+    return Bundle.open(folder)
+
+
 @pytest.fixture
 def bundle_folder(tmp_path: Path, manifest: Manifest) -> Path:
     """A whole and correct bundle, save that its graphs are mere bytes."""
@@ -70,7 +81,8 @@ def golden(manifest: Manifest) -> dict[str, np.ndarray]:
     heads = (graphs.rgb_head.weights, graphs.flow_head.weights)
     probabilities = [
         fuse(
-            *(head.rolling(w[: t + 1], manifest)[0] for head, w in zip(heads, windows, strict=True)),
+            heads[0].rolling(windows[0][: t + 1], manifest)[0],
+            heads[1].rolling(windows[1][: t + 1], manifest)[0],
             manifest.calibration,
         ).fused
         for t in range(samples)

@@ -32,8 +32,9 @@ class HeadWeights:
         draw = np.random.default_rng(seed)
         H, D, C = manifest.hidden_width, manifest.feature_width, len(manifest.classes)
         shapes = ((4 * H, D), (4 * H, H), (4 * H,), (H,), (C, D), (C,))
-        # Large enough for attention that is far from uniform.
-        return cls(*(draw.normal(0, 1, shape).astype(np.float32) for shape in shapes))
+        weights = cls(*(draw.normal(0, 1, shape).astype(np.float32) for shape in shapes))
+        weights.w_attention[:] *= 3  # so that attention is far from uniform
+        return weights
 
     def lstm(self, feature, h, c):
         """feature [...,D], h and c [...,H] -> the next h and c."""
@@ -56,10 +57,7 @@ class HeadWeights:
         """Design section 4 for the newest of `features` [t+1,D], without lanes -> P [C], beta."""
         k, N = manifest.frames_per_segment, manifest.segments
         whole = min(len(features) // k, N)
-        if whole:
-            parts = np.split(features[len(features) - whole * k :], whole)
-        else:
-            parts = [features]
+        parts = np.split(features[len(features) - whole * k :], whole) if whole else [features]
         scores, betas = zip(*(self.segment(part) for part in parts), strict=True)
         return np.mean(scores, axis=0), np.concatenate(betas)
 

@@ -159,7 +159,7 @@ def test_a_clip_and_a_stream_see_the_same_frames():
     for index, time_ns in enumerate(times):
         placement = sequencer.place(time_ns)
         if placement.outcome != "thinned":
-            stream += [stream[-1]] * placement.repeated + [index]
+            stream += stream[-1:] * placement.repeated + [index]
     assert [index for index, _ in grid_frames(times, Grid(25))] == stream
 
 

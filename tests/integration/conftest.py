@@ -9,7 +9,7 @@ import pytest
 
 from engine.bundle import BUILT_IN
 
-SMALL_INPUT_PX = 64
+CLASSES = 6
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,24 +27,40 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def _random_bundle(folder: Path, *, seed: int, **grid: int) -> Path:
+    """A bundle of random weights on small pictures, so that compiling and running it is quick."""
+    from training.export import export_bundle
+    from training.model.build import ModelConfig
+    from training.random_model import random_model
+
+    sample_every = grid.pop("sample_every")
+    config = ModelConfig(classes=CLASSES, hidden_width=32, input_size=64, **grid)
+    fields = {
+        "name": folder.name,
+        "version": "0",
+        "classes": [f"class_{number}" for number in range(CLASSES)],
+        "resize": [96, 72],
+        "grid_fps": 25.0,
+        "sample_every": sample_every,
+        "flows": {"dis": {"bound_px": 12.0}},
+        "licence": "Apache-2.0",
+    }
+    export_bundle(random_model(config, seed=seed), config, folder, manifest=fields)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of random weights, small and quick, with the default one's grid and window."""
-    from training.export import random_bundle
-
+    """Small, with the grid and window of the paper and of the default bundle: 3 x 10 at 25 Hz."""
     folder = tmp_path_factory.mktemp("bundles") / "small"
-    random_bundle(folder, hidden_width=32, input_size=SMALL_INPUT_PX)
-    return folder
+    return _random_bundle(folder, seed=0, segments=3, frames_per_segment=10, sample_every=1)
 
 
 @pytest.fixture(scope="session")
-def sparse_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another, whose samples lie two ticks apart."""
-    from training.export import random_bundle
-
-    folder = tmp_path_factory.mktemp("bundles") / "sparse"
-    random_bundle(folder, hidden_width=32, input_size=SMALL_INPUT_PX, sample_every=2, seed=1)
-    return folder
+def light_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For daemons that must keep up on a busy machine: five predictions a second, 1.6 s long."""
+    folder = tmp_path_factory.mktemp("bundles") / "light"
+    return _random_bundle(folder, seed=1, segments=2, frames_per_segment=4, sample_every=5)
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,11 @@ Picture = tuple[int, U8]  # presentation time in ns, and [H,W,3] RGB
 def decoded(clip: Path, frames: int) -> list[Picture]:
     """A file's first frames, by PyAV alone."""
     with av.open(str(clip)) as container:
+        # AVI keeps decoding times alone; the decoder's pictures are in the order of presentation.
+        kept = "dts" if container.format.name == "avi" else "pts"
         return [
             (
-                round(Fraction(frame.pts) * frame.time_base * 1_000_000_000),
+                round(Fraction(getattr(frame, kept)) * frame.time_base * 1_000_000_000),
                 frame.to_ndarray(format="rgb24"),
             )
             for frame in islice(container.decode(video=0), frames)

@@ -251,7 +251,8 @@ class Daemon(Process):
         self.endpoint = free_endpoint()
         self.subscriber = Watcher(self.endpoint) if watch else Listener(self.endpoint)
         self.messages = self.subscriber.messages
-        super().__init__("run", *arguments, "--publish", self.endpoint, env=env)
+        given = ["--publish", self.endpoint, "--precision", "fp32"]
+        super().__init__("run", *given, *arguments, env=env)
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
         """Waits for a message, or a number of them."""

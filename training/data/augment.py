@@ -76,9 +76,7 @@ def standard_crops(size: tuple[int, int], side: int) -> tuple[Crop, ...]:
     corners = ((0, 0), (0, right), (bottom, 0), (bottom, right))
     places = ((bottom // 2, right // 2), *corners)
     return tuple(
-        Crop(top, left, side, side, mirrored)
-        for mirrored in (False, True)
-        for top, left in places
+        Crop(top, left, side, side, mirrored) for mirrored in (False, True) for top, left in places
     )
 
 

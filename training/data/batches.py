@@ -27,7 +27,7 @@ def draw(
     counts: Mapping[str, int],
     rng: np.random.Generator,
 ) -> list[StoredClip]:
-    """One epoch's clips: `counts` of each set, shuffled; a set is gone through before it repeats."""
+    """One epoch's clips: `counts` of each set, shuffled; a set is gone through first."""
     chosen: list[StoredClip] = []
     for name, count in counts.items():
         clips = sets[name]
@@ -52,7 +52,9 @@ def batches(
     number = {label: index for index, label in enumerate(classes)}
     for start in range(0, len(clips), size):
         part = clips[start : start + size]
-        images = [random_view(clip, modality, segments=segments, side=side, rng=rng) for clip in part]
+        images = [
+            random_view(clip, modality, segments=segments, side=side, rng=rng) for clip in part
+        ]
         labels = [number[clip.label] for clip in part]
         yield Batch(torch.from_numpy(np.stack(images)), torch.tensor(labels))
 

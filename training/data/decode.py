@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -32,7 +33,7 @@ def decode(path: Path, size: tuple[int, int]) -> tuple[list[int], list[U8]]:
                 if frame.pts is None or frame.time_base is None:
                     continue
                 times_ns.append(round(Fraction(frame.pts) * frame.time_base * SECOND_NS))
-                images.append(resize(frame.to_ndarray(format="rgb24"), size))
+                images.append(resize(cast(U8, frame.to_ndarray(format="rgb24")), size))
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(f"{path} can't be decoded ({error}): replace or remove it.") from error
     if not images:

@@ -109,7 +109,7 @@ def heartbeat(sender: Envelope, cameras: tuple[str, ...] = ("cam0",)) -> Heartbe
                 last_frame_age_s=0.04,
                 captured_fps=25.0,
                 predictions_hz=25.0,
-                shed=0,
+                dropped={"thinned": 0, "shed": 0},
                 queue_depth=0,
             )
             for camera in cameras
@@ -134,7 +134,6 @@ def meta(sender: Envelope) -> Meta:
         ),
         rules=(),
         cameras=(CameraFacts(camera="cam0", url="scene:"),),
-        device="openvino:CPU",
         model=MODEL,
         heartbeat_interval_s=1.0,
         versions={"gesta": "0.1.0"},

@@ -1,0 +1,154 @@
+"""`gesta replay`: a file through the very path that a camera takes, as fast as this machine can."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from rich.text import Text
+
+from stream.config import CameraConfig, Config
+from stream.errors import ConfigError
+from stream.messaging.envelope import Envelope
+from stream.messaging.messages import Prediction
+from stream.messaging.writer import Writer
+from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
+from stream.screen import Terminal
+from stream.sources.open import is_file, open_source
+from stream.sources.source import SourceOptions
+from stream.view import bar
+
+BAR_CELLS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A prediction, and where in the file it stands."""
+
+    position_s: float
+    prediction: Prediction
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Consecutive predictions that name the same action."""
+
+    label: str
+    start_s: float
+    end_s: float
+    sum_p: float = 0.0
+    predictions: int = 0
+
+    def __str__(self) -> str:
+        p = self.sum_p / self.predictions
+        return (
+            f"{self.start_s:9.2f} s {self.end_s:9.2f} s  {self.label:<16} {bar(p, BAR_CELLS)}"
+            f" {p:4.0%}"
+        )
+
+
+def replay(config: Config, *, as_json: bool) -> None:
+    """Plays the configuration's last source, which must be a file.
+
+    Raises:
+        ConfigError: it is no file.
+        SourceError: it can't be opened, or is damaged (after what could be read was played).
+        EngineError: the bundle or the engine fails.
+    """
+    camera = config.cameras[-1]
+    if not is_file(camera.url):
+        raise ConfigError(f"{camera.masked_url} is no file; replay plays files, gesta run the rest")
+    opening = open_bundle(config)
+    with progress_on_stderr() as say:
+        engine = opening.open_engine(config, say)
+    try:
+        played = play(config, camera, opening, engine)
+        if as_json:
+            for item in played:
+                sys.stdout.buffer.write(msgspec.json.encode(item.prediction) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            _tell(played, Path(camera.url).name)
+    finally:
+        engine.graphs.close()
+
+
+def play(
+    config: Config, camera: CameraConfig, opening: Opening, engine: Engine
+) -> Iterator[Played]:
+    """Every prediction of a file, in order. The same numbers each time, bit for bit."""
+    manifest = opening.manifest
+    source = open_source(camera.url, SourceOptions(transport=camera.transport))
+    sampler = opening.open_sampler(camera)
+    writer = Writer(
+        envelope=Envelope(config.site, config.node),
+        manifest=manifest,
+        model=opening.model(engine.graphs),
+        clock_ns=time.monotonic_ns,
+    )
+    first_ns: int | None = None
+    try:
+        source.open()
+        for frame in source.frames():
+            first_ns = frame.pts_ns if first_ns is None else first_ns
+            for sample in sampler.push(frame):
+                taken_ns = time.monotonic_ns()
+                (recognition,) = engine.recogniser.step([sample.sample])
+                prediction = writer.prediction(
+                    sample, recognition, taken_ns=taken_ns, done_ns=time.monotonic_ns()
+                )
+                yield Played((frame.pts_ns - first_ns) / 1e9, prediction)
+    finally:
+        source.close()
+
+
+class Timeline:
+    """Joins predictions into stretches.
+
+    Attributes:
+        current: the stretch that is still going on.
+        predictions: how many came.
+    """
+
+    def __init__(self) -> None:
+        self.current: Stretch | None = None
+        self.predictions = 0
+
+    def add(self, item: Played) -> Stretch | None:
+        """Takes the next prediction; returns the stretch that it ended."""
+        top = item.prediction.top[0]
+        label = "(unsure)" if item.prediction.abstain else top.label
+        ended = None
+        if self.current is None or self.current.label != label:
+            ended, self.current = self.current, Stretch(label, item.position_s, item.position_s)
+        self.current.end_s = item.position_s
+        self.current.sum_p += top.p
+        self.current.predictions += 1
+        self.predictions += 1
+        return ended
+
+
+def _tell(played: Iterator[Played], name: str) -> None:
+    """Prints each stretch as it ends; in a terminal a moving line below says how far it is."""
+    out, timeline, started_s = Terminal(), Timeline(), time.monotonic()
+
+    def pace() -> str:
+        at_s = timeline.current.end_s if timeline.current else 0.0
+        took_s = time.monotonic() - started_s
+        return f"{at_s:.1f} s of {name} in {took_s:.1f} s, {at_s / took_s:.1f} times real time"
+
+    # Two consoles on one terminal would write into each other.
+    with (out if out.is_terminal else Terminal(stderr=True)).status(name) as status:
+        try:
+            for item in played:
+                if (ended := timeline.add(item)) is not None:
+                    out.print(Text(str(ended)), soft_wrap=True)
+                status.update(pace())
+        finally:
+            if timeline.current is not None:
+                out.print(Text(str(timeline.current)), soft_wrap=True)
+    out.print(Text(f"{timeline.predictions} predictions: {pace()}"), soft_wrap=True)

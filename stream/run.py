@@ -1,0 +1,212 @@
+"""`gesta run`: makes the daemon's parts, runs it, and stops it when a signal comes."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+
+from engine.recogniser import Recogniser
+from stream.batching import Batcher
+from stream.capture import CaptureThread
+from stream.config import CameraConfig, Config
+from stream.daemon import BEAT_EVERY_S, Daemon
+from stream.errors import SourceError
+from stream.inbox import Inbox
+from stream.inference import InferenceThread
+from stream.messaging.envelope import Envelope
+from stream.messaging.messages import BundleFacts, CameraFacts, GridFacts, Message, Meta, Model
+from stream.messaging.publisher import Publisher
+from stream.messaging.writer import Writer
+from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
+from stream.samples import SampleQueue
+from stream.screen import ScreenThread, Terminal
+from stream.sources.open import open_source
+from stream.sources.source import SourceOptions
+from stream.version import version, versions
+
+QUEUE_S = 0.3  # of samples: how far a slow machine may fall behind before newer samples win
+SMALLEST_QUEUE = 4
+POLL_S = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config, *, show: bool) -> None:
+    """Watches the cameras until a signal comes, or until every source has ended.
+
+    Args:
+        show: draw the live table on stdout, too.
+
+    Raises:
+        ConfigError: a source's URL can't be right.
+        PublishError: the endpoint can't be had.
+        EngineError: the bundle or the engine fails.
+        SourceError: every source has ended, and one of them not as it should.
+    """
+    with _stopped_by_signals() as stop:
+        opening = open_bundle(config)
+        wakeup = Event()
+        queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
+        publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
+        try:
+            daemon = _daemon(config, opening, publisher, queues, wakeup, stop)
+            if daemon is not None:
+                with _screen(show) as daemon.show:
+                    daemon.run()
+        finally:
+            publisher.close(orderly=False)  # where the daemon has done it, this does nothing
+    if daemon is not None and not stop.is_set():
+        _report_ends(daemon)
+
+
+def _daemon(
+    config: Config,
+    opening: Opening,
+    publisher: Publisher,
+    queues: Mapping[str, SampleQueue],
+    wakeup: Event,
+    stop: Event,
+) -> Daemon | None:
+    """The daemon with its engine open; None where a signal came first."""
+    inbox = Inbox()
+    engine: Engine | None = None
+
+    def open_recogniser() -> Recogniser:
+        nonlocal engine
+        engine = opening.open_engine(config, say)
+        return engine.recogniser
+
+    inference = InferenceThread(
+        open_recogniser=open_recogniser,
+        batcher=Batcher(queues, wakeup=wakeup),
+        deliver=inbox.put,
+    )
+    with progress_on_stderr() as say:
+        inference.start()
+        _wait_until_opened(inference, stop)
+    if engine is None:
+        return None
+    envelope = Envelope(config.site, config.node)
+    model = opening.model(engine.graphs)
+    cameras = ", ".join(camera.name for camera in config.cameras)
+    _log.info(
+        "gesta %s watches %s with bundle %s on %s %s, flow %s; published on %s",
+        version(), cameras, model.bundle, model.runner, model.precision, model.flow,
+        publisher.endpoint,
+    )  # fmt: skip
+    return Daemon(
+        stop=stop,
+        captures=[
+            CaptureThread(
+                camera,
+                manifest=opening.manifest,
+                flow=opening.open_flow(),
+                queue=queues[camera.name],
+                on_status=inbox.put,
+                bound_px=opening.flow_entry.bound_px,
+            )
+            for camera in config.cameras
+        ],
+        inference=inference,
+        inbox=inbox,
+        envelope=envelope,
+        writer=Writer(
+            envelope=envelope, manifest=opening.manifest, model=model, clock_ns=time.monotonic_ns
+        ),
+        publisher=publisher,
+        meta=lambda: _meta(config, opening, model, envelope),
+    )
+
+
+@contextmanager
+def _screen(show: bool) -> Iterator[Callable[[Message], None]]:
+    """What draws each message, where it was asked for."""
+    if not show:
+        yield lambda message: None  # noqa: ARG005
+        return
+    screen = ScreenThread(Terminal())
+    screen.start()
+    try:
+        yield screen.show
+    finally:
+        screen.stop(timeout_s=0.5)
+
+
+def _queue(camera: CameraConfig, opening: Opening, wakeup: Event) -> SampleQueue:
+    realtime = bool(camera.realtime)
+    source = open_source(camera.url, SourceOptions(realtime=realtime))  # made, not opened
+    capacity = max(SMALLEST_QUEUE, round(opening.manifest.prediction_hz * QUEUE_S))
+    return SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set)
+
+
+def _wait_until_opened(inference: InferenceThread, stop: Event) -> None:
+    """Returns early where a signal comes first. Raises what opening raised."""
+    while not inference.opened.wait(POLL_S):
+        if stop.is_set():
+            inference.stop()
+            return
+    if inference.failure is not None:
+        raise inference.failure
+
+
+def _report_ends(daemon: Daemon) -> None:
+    """Raises where a source ended with a reason: the user should not take it for a success."""
+    for monitor in daemon.monitors.values():
+        if monitor.reason is not None:
+            raise SourceError(monitor.reason, f"{monitor.name}: {monitor.detail}")
+        if monitor.state != "ended":
+            raise RuntimeError(f"{monitor.name}: {monitor.detail}")
+
+
+def _meta(config: Config, opening: Opening, model: Model, envelope: Envelope) -> Meta:
+    manifest = opening.manifest
+    return Meta(
+        **envelope.fields("meta"),
+        classes=manifest.classes,
+        bundle=BundleFacts(
+            name=manifest.name,
+            version=manifest.version,
+            sha256=opening.bundle.sha256,
+            backbone=manifest.backbone,
+            licence=manifest.licence,
+        ),
+        grid=GridFacts(
+            grid_fps=manifest.grid_fps,
+            sample_every=manifest.sample_every,
+            window_samples=manifest.window_samples,
+            window_s=manifest.window_s,
+            prediction_hz=manifest.prediction_hz,
+        ),
+        rules=(),
+        cameras=tuple(
+            CameraFacts(camera=camera.name, url=camera.masked_url) for camera in config.cameras
+        ),
+        model=model,
+        heartbeat_interval_s=BEAT_EVERY_S,
+        versions=versions(),
+    )
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Event]:
+    """An event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
+    stop = Event()
+
+    def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        stop.set()
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

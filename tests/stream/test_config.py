@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stream.config import CameraConfig, Config, host_name, load_config
+from stream.errors import ConfigError
+
+ENVIRONMENT = {"HALLWAY_PASSWORD": "s3cr@t/word", "EMPTY": ""}
+CAMERA = '[[camera]]\nname = "hallway"\nurl = "rtsp://user:${HALLWAY_PASSWORD}@camera.example/2"\n'
+
+
+def load(tmp_path: Path, text: str, **given: object) -> Config:
+    file = tmp_path / "gesta.toml"
+    file.write_text(text)
+    return load_config(file, environment=ENVIRONMENT, **given)  # type: ignore[arg-type]
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, text)
+    assert refused.value.exit_code == 2
+    assert "s3cr" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_the_designs_example(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        'site = "home"\nbundle = "default"\ndevice = "auto"\n'
+        '[publish]\nbind = "tcp://127.0.0.1:5599"\n' + CAMERA + 'transport = "tcp"\n'
+        "max_gap_s = 1.0\n",
+    )
+    (camera,) = config.cameras
+    assert camera.url == "rtsp://user:s3cr%40t%2Fword@camera.example/2"
+    assert camera.masked_url == "rtsp://user:***@camera.example/2"
+    assert (camera.transport, camera.max_gap_s, camera.stall_s) == ("tcp", 1.0, 5.0)
+    assert config.publish.bind == "tcp://127.0.0.1:5599"
+
+
+def test_nothing_given_means_the_defaults() -> None:
+    config = load_config()
+    assert (config.site, config.bundle, config.device, config.precision) == (
+        "home",
+        "default",
+        "auto",
+        "auto",
+    )
+    assert config.node == host_name()
+    assert config.flow is None
+    assert not config.publish.insecure
+    assert config.cameras == ()
+
+
+def test_no_secret_shows_in_any_form(tmp_path: Path) -> None:
+    config = load(tmp_path, CAMERA)
+    (camera,) = config.cameras
+    foreign = "failed: rtsp://user:s3cr%40t%2Fword@camera.example/2, password s3cr@t/word wrong"
+    for text in (repr(config), str(config), repr(camera), camera.mask(foreign)):
+        assert "s3cr" not in text
+        assert "word@" not in text
+
+
+def test_a_secret_in_the_path_is_masked_as_well(tmp_path: Path) -> None:
+    config = load(tmp_path, '[[camera]]\nurl = "http://host/${HALLWAY_PASSWORD}/mjpeg"\n')
+    assert config.cameras[0].url == "http://host/s3cr@t/word/mjpeg"
+    assert config.cameras[0].masked_url == "http://host/***/mjpeg"
+
+
+def test_a_whole_url_may_come_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text("rtsp://u:pw123@camera.example/1\n")
+    config = load(tmp_path, f'[[camera]]\nurl = "${{file:{secret}}}"\n')
+    assert config.cameras[0].url == "rtsp://u:pw123@camera.example/1"
+    assert config.cameras[0].masked_url == "rtsp://u:***@camera.example/1"
+
+
+def test_the_command_lines_urls_become_cameras(tmp_path: Path) -> None:
+    config = load_config(None, ["clip.mp4", "rtsp://host/1"])
+    assert [(c.name, c.url) for c in config.cameras] == [
+        ("cam0", "clip.mp4"),
+        ("cam1", "rtsp://host/1"),
+    ]
+    config = load(tmp_path, '[[camera]]\nname = "cam0"\nurl = "a.mp4"\n', urls_given=["b.mp4"])
+    assert [c.name for c in config.cameras] == ["cam0", "cam1"]
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        'device = "cuda"\nsite = "farm"\n[publish]\nbind = "tcp://127.0.0.1:1"\ninsecure = true\n',
+        overrides={"device": "cpu", "site": None, "publish": {"bind": "tcp://127.0.0.1:2"}},
+    )
+    assert (config.device, config.site) == ("cpu", "farm")
+    assert (config.publish.bind, config.publish.insecure) == ("tcp://127.0.0.1:2", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            CAMERA + 'transprot = "tcp"',
+            'camera[0].transprot: unknown key; did you mean "transport"?',
+        ),
+        ('sit = "x"', 'sit: unknown key; did you mean "site"?'),
+        ('[publish]\nbnd = "x"', 'publish.bnd: unknown key; did you mean "bind"?'),
+        (CAMERA + "zzz = 1", "camera[0].zzz: unknown key; known are name, url, transport,"),
+        (CAMERA + 'secrets = ["x"]', "camera[0].secrets: unknown key"),
+        ('[[camera]]\nname = "x"', "camera[0].url: this key is required; add it"),
+        (
+            CAMERA + 'transport = "quic"',
+            "camera[0].transport: unknown value 'quic'; use one of 'tcp'",
+        ),
+        ('device = "gpu"', "device: unknown value 'gpu'; use one of 'auto', 'cpu', 'cuda'"),
+        (CAMERA + 'max_gap_s = "1"', "camera[0].max_gap_s: expected `float`, got `str`"),
+        (
+            CAMERA + "max_gap_s = 0",
+            "camera[0].max_gap_s: must be a number of seconds above 0, not 0",
+        ),
+        (CAMERA + "max_gap_s = nan", "camera[0].max_gap_s: must be a number of seconds above 0"),
+        (CAMERA + "stall_s = -1", "camera[0].stall_s: must be a number of seconds above 0, not -1"),
+        ("camera = 1", "camera: expected a list"),
+        ("camera = [1]", "camera[0]: expected a table"),
+        ("publish = 1", "publish: expected a table"),
+        ('[[camera]]\nurl = ""', "camera[0].url: is empty"),
+        ('[[camera]]\nurl = "ftp://host/x"', "camera[0].url: ftp:// can't be opened; use rtsp://"),
+        ('[[camera]]\nurl = "rtsp://"', "camera[0].url: the rtsp URL has no usable host"),
+        ('[[camera]]\nname = "node"\nurl = "x"', 'camera[0].name: "node" is kept for the daemon'),
+        ('[[camera]]\nname = "A b"\nurl = "x"', 'camera[0].name: "A b" may hold only a-z'),
+        ('site = "a/b"', 'site: "a/b" may hold only a-z'),
+        (CAMERA + CAMERA, 'camera[1].name: camera[0] is "hallway" too; rename one'),
+        (
+            '[[camera]]\nurl = "rtsp://u:${NOT_THERE}@h/"',
+            "camera[0].url: the environment variable NOT_THERE is not set",
+        ),
+        (
+            '[[camera]]\nurl = "rtsp://u:${file:/no/such}@h/"',
+            "camera[0].url: the secret file /no/such can't be read",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_path(tmp_path: Path, text: str, message: str) -> None:
+    assert refusal(tmp_path, text).startswith(message)
+
+
+def test_a_file_that_is_no_toml_is_refused_by_place_alone(tmp_path: Path) -> None:
+    message = refusal(tmp_path, 'site = "home"\nurl = "rtsp://u:s3cret@h/"s3cret\n')
+    assert re.search(r"gesta\.toml is not valid TOML \(at line 2, column \d+\)", message)
+
+
+def test_a_missing_file_is_said() -> None:
+    with pytest.raises(ConfigError, match="no configuration file /no/such"):
+        load_config(Path("/no/such"))
+
+
+def test_references_are_resolved_once_only(tmp_path: Path) -> None:
+    file = tmp_path / "gesta.toml"
+    file.write_text('[[camera]]\nurl = "rtsp://u:${A}@host/"\n')
+    config = load_config(file, environment={"A": "${B}", "B": "never"})
+    assert config.cameras[0].url == "rtsp://u:%24%7BB%7D@host/"
+
+
+def test_an_encoded_secret_is_not_encoded_twice(tmp_path: Path) -> None:
+    file = tmp_path / "gesta.toml"
+    file.write_text('[[camera]]\nurl = "rtsp://u:${A}@host/"\n')
+    config = load_config(file, environment={"A": "p%40ss"})
+    assert config.cameras[0].url == "rtsp://u:p%40ss@host/"
+
+
+def test_it_is_frozen() -> None:
+    camera = CameraConfig(name="a", url="x")
+    with pytest.raises(AttributeError, match="immutable"):
+        camera.name = "b"  # type: ignore[misc]

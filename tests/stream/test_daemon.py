@@ -1,0 +1,279 @@
+"""The main thread with stand-ins around it, and a real publisher and subscriber."""
+
+import threading
+import time
+
+import pytest
+
+from engine.errors import EngineDrift
+from stream.batching import Batcher
+from stream.daemon import Daemon
+from stream.errors import Reason
+from stream.inbox import Inbox
+from stream.inference import InferenceThread
+from stream.messaging.envelope import Envelope
+from stream.messaging.messages import Explain, Heartbeat, Meta, Prediction, Status
+from stream.messaging.publisher import Publisher
+from stream.messaging.subscriber import Subscriber
+from stream.messaging.writer import Writer
+from stream.samples import SampleQueue
+from tests.stream.messaging.samples_of_messages import MODEL, meta
+from tests.stream.stand_ins import Capture, Recogniser, stream_sample
+from tests.stream.synthetic import small_manifest
+
+SOON_S = 10
+
+
+class House:
+    """A daemon in a thread of its own, with its cameras in the test's hands."""
+
+    def __init__(self, *names):
+        self.stop = threading.Event()
+        self.recogniser = Recogniser()
+        self.inbox = Inbox()
+        wakeup = threading.Event()
+        queues = {name: SampleQueue(50, live=True, wakeup=wakeup.set) for name in names}
+        self.cameras = {n: Capture(n, queue, self.inbox.put) for n, queue in queues.items()}
+        self.inference = InferenceThread(
+            open_recogniser=lambda: self.recogniser,
+            batcher=Batcher(queues, wakeup=wakeup),
+            deliver=self.inbox.put,
+        )
+        self.ready = threading.Event()
+        self.error = None
+        self.daemon = None
+        self.seen = []  # everything sent, without a socket between
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        assert self.ready.wait(SOON_S)
+        self.subscriber = Subscriber(self.endpoint)
+
+    def _run(self):
+        publisher = Publisher("tcp://127.0.0.1:*")
+        self.endpoint = publisher.endpoint
+        envelope = Envelope("home", "box")
+        self.inference.start()
+        self.daemon = Daemon(
+            stop=self.stop,
+            captures=list(self.cameras.values()),
+            inference=self.inference,
+            inbox=self.inbox,
+            envelope=envelope,
+            writer=Writer(
+                envelope=envelope,
+                manifest=small_manifest(),
+                model=MODEL,
+                clock_ns=time.monotonic_ns,
+            ),
+            publisher=publisher,
+            meta=lambda: meta(envelope),
+        )
+        self.daemon.show = self.seen.append
+        self.ready.set()
+        try:
+            self.daemon.run()
+        except Exception as error:  # noqa: BLE001  the test looks at it
+            self.error = error
+
+    def receive(self, kind, count=1):
+        """The next messages of a kind; others are passed over."""
+        found = []
+        deadline_s = time.monotonic() + SOON_S
+        while len(found) < count and time.monotonic() < deadline_s:
+            item = self.subscriber.receive(0.1)
+            if item is not None and isinstance(item.message, kind):
+                found.append(item)
+        assert len(found) == count, f"{len(found)} of {count} {kind.__name__} came"
+        return found
+
+    def ended(self, within_s=SOON_S):
+        self.thread.join(within_s)
+        return not self.thread.is_alive()
+
+    def close(self):
+        self.stop.set()
+        self.recogniser.gate.set()
+        for camera in self.cameras.values():
+            camera.hangs = False
+        assert self.ended()
+        self.subscriber.close()
+
+
+@pytest.fixture
+def house():
+    made = []
+
+    def build(*names):
+        made.append(House(*names))
+        return made[-1]
+
+    yield build
+    for each in made:
+        each.close()
+
+
+def test_samples_become_predictions_with_gapless_numbers(house):
+    home = house("hall")
+    home.receive(Meta)
+    for tick in range(40):
+        home.cameras["hall"].queue.put(stream_sample("hall", tick, truth="wave"))
+    messages = [item.message for item in home.receive(Prediction, 40)]
+    live = [message for message in messages if not message.replay]
+    assert [message.seq for message in messages] == list(range(40))
+    assert home.subscriber.lost_total == 0
+    last = live[-1]
+    assert last.camera == "hall"
+    assert last.top[0].label == "wave"
+    assert (last.top[0].p, last.top[0].p_rgb, last.top[0].p_flow) == (0.75, 0.25, 0.75)
+    assert last.probabilities == (0.25, 0.75)
+    assert last.truth == "wave"
+    assert (last.window.frames, last.window.complete) == (30, True)
+    assert last.time.position_s == 39 / 25
+    assert last.time.capture_end == "2026-09-21T14:13:20.250000Z"
+    assert last.time.capture_start == "2026-09-21T14:13:19.090000Z"  # 29 steps of 40 ms before
+    assert (last.time.latency_ms.capture, last.time.latency_ms.rgb) == (4.0, 8.0)
+    assert last.dropped == {"thinned": 2, "shed": 0}
+
+
+def test_the_first_predictions_say_how_little_they_stand_on(house):
+    home = house("hall")
+    home.cameras["hall"].queue.put(stream_sample("hall", tick=0))
+    (first,) = home.receive(Prediction)
+    assert (first.message.window.frames, first.message.window.complete) == (1, False)
+    assert first.message.time.capture_start == first.message.time.capture_end
+
+
+def test_statuses_are_published_as_they_come(house):
+    home = house("hall", "yard")
+    home.cameras["yard"].tell("live", None, "h264, 640x480 px")
+    home.cameras["hall"].tell(
+        "offline", Reason.AUTH, "rtsp://user:***@camera.example/hall refuses the password",
+        next_retry_s=4.25,
+    )  # fmt: skip
+    by_camera = {item.message.camera: item.message for item in home.receive(Status, 2)}
+    hall = by_camera["hall"]
+    assert (hall.state, hall.reason, hall.next_retry_s) == ("offline", Reason.AUTH, 4.25)
+    assert "secret" not in hall.url
+    assert by_camera["yard"].state == "live"
+
+
+def test_the_heart_beats_once_a_second_and_knows_every_number(house):
+    home = house("hall")
+    home.cameras["hall"].tell("live")
+    home.cameras["hall"].queue.put(stream_sample("hall"))
+    first, second = (item.message for item in home.receive(Heartbeat, 2))
+    assert 0.9 <= second.uptime_s - first.uptime_s <= 2.5
+    assert second.interval_s == 1.0
+    assert second.open_events == 0
+    assert second.memory.rss_bytes > 1_000_000
+    assert second.last_inference_age_s > 0
+    assert second.cameras[0].camera == "hall"
+    assert second.queues == {"samples:hall": 0, "results": 0}
+    assert second.last_seq["gesta/1/home/hall/prediction/"] == 0
+    assert home.cameras["hall"].supervised >= 1
+
+
+def test_a_stuck_engine_ages_in_the_heartbeat_while_the_heart_beats_on(house):
+    home = house("hall")
+    queue = home.cameras["hall"].queue
+    queue.put(stream_sample("hall", 0))
+    home.receive(Prediction)
+    home.recogniser.gate.clear()
+    queue.put(stream_sample("hall", 1))
+    beats = [item.message.last_inference_age_s for item in home.receive(Heartbeat, 3)]
+    assert beats[0] < beats[1] < beats[2]
+
+
+def test_explanations_come_with_their_pictures_and_not_too_often(house):
+    home = house("hall")
+    home.receive(Meta)
+    started_s = time.monotonic()
+    for tick in range(20):
+        home.cameras["hall"].queue.put(stream_sample("hall", tick, explain=True))
+    (first,) = home.receive(Explain)
+    jpeg, rgb, flow = first.blobs
+    assert jpeg.startswith(b"\xff\xd8")
+    assert list(rgb) == list(flow) == [64, 128, 191, 255]
+    assert first.message.attention_rgb.peak == pytest.approx(0.4)
+    assert first.message.frame.crop == (16, 8, 32, 32)
+    assert first.message.prediction_seq == 0
+    home.receive(Heartbeat, 1)
+    explained = sum(isinstance(message, Explain) for message in home.seen)
+    assert explained <= 1 + 5 * (time.monotonic() - started_s)
+    assert sum(isinstance(message, Prediction) for message in home.seen) == 20
+
+
+def test_when_every_source_has_ended_the_daemon_ends_with_every_sample_told(house):
+    home = house("a", "b")
+    for camera in home.cameras.values():
+        assert camera.started.wait(SOON_S)
+        for tick in range(5):
+            camera.queue.put(stream_sample(camera.camera.name, tick))
+        camera.end()
+    assert home.ended()
+    assert home.error is None
+    counts = [sum(isinstance(m, Prediction) and m.camera == c for m in home.seen) for c in "ab"]
+    assert counts == [5, 5]
+    assert all(monitor.state == "ended" for monitor in home.daemon.monitors.values())
+
+
+def test_one_camera_that_ends_leaves_the_others_running(house):
+    home = house("a", "b")
+    home.cameras["a"].end()
+    home.cameras["b"].queue.put(stream_sample("b"))
+    home.receive(Prediction)
+    assert home.thread.is_alive()
+
+
+def test_a_stop_is_quick_and_the_last_words_arrive(house):
+    home = house("hall")
+    home.cameras["hall"].tell("live")
+    home.receive(Status)
+    started_s = time.monotonic()
+    home.stop.set()
+    assert home.ended(2.0)
+    assert time.monotonic() - started_s < 2.0
+    (last,) = home.receive(Status)
+    assert (last.message.state, last.message.detail) == ("ended", "the daemon was stopped")
+    assert home.daemon.abandoned == []
+    assert not home.inference.is_alive()
+
+
+def test_threads_that_hang_are_left_behind_by_the_deadline_and_named(house, caplog):
+    home = house("hall", "yard")
+    home.receive(Meta)
+    for camera in home.cameras.values():
+        assert camera.started.wait(SOON_S)
+        camera.hangs = True
+    home.recogniser.gate.clear()
+    home.cameras["hall"].queue.put(stream_sample("hall"))
+    home.stop.set()
+    assert home.ended(2.0)
+    assert home.daemon.abandoned[:2] == ["capture:hall", "capture:yard"]
+    assert "capture:hall" in caplog.text
+
+
+def test_a_dead_engine_ends_the_daemon_with_its_error(house):
+    home = house("hall")
+    home.recogniser.error = EngineDrift("the numbers drift")
+    home.cameras["hall"].queue.put(stream_sample("hall"))
+    assert home.ended()
+    assert isinstance(home.error, EngineDrift)
+    assert home.error.exit_code == 4
+
+
+def test_a_late_subscriber_knows_the_state_at_once(house):
+    home = house("hall")
+    home.cameras["hall"].tell("live", None, "h264, 640x480 px")
+    home.cameras["hall"].queue.put(stream_sample("hall"))
+    home.receive(Prediction)
+    late = Subscriber(home.endpoint)
+    try:
+        kinds = {}
+        deadline_s = time.monotonic() + SOON_S
+        while len(kinds) < 3 and time.monotonic() < deadline_s:
+            if (item := late.receive(0.1)) is not None and item.message.replay:
+                kinds[item.address.kind.kind] = item.message.seq
+        assert kinds == {"meta": 0, "status": 0, "prediction": 0}
+    finally:
+        late.close()

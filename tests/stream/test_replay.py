@@ -1,0 +1,109 @@
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from engine.flow.estimator import open_flow
+from stream.config import CameraConfig, Config
+from stream.errors import ConfigError, SourceError
+from stream.messaging.messages import TopLabel
+from stream.replay import Played, Timeline, play, replay
+from stream.sampler import Sampler
+from tests.stream.messaging.samples_of_messages import MODEL, envelope, prediction
+from tests.stream.stand_ins import recognition
+from tests.stream.synthetic import picture, small_manifest, write_video
+
+
+class Recogniser:
+    """Its opinion depends on every byte that it is shown."""
+
+    def step(self, samples):
+        (sample,) = samples
+        share = (int(sample.rgb.sum()) + 7 * int(sample.flow.sum())) % 1009 / 1009
+        return [recognition(sample, (share, 1 - share))]
+
+
+def played(path):
+    camera = CameraConfig(name="cam0", url=str(path))
+    manifest = small_manifest()
+    opening = SimpleNamespace(
+        manifest=manifest,
+        model=lambda graphs: MODEL,
+        open_sampler=lambda camera: Sampler(
+            camera.name, manifest, open_flow("dis", {"preset": "ultrafast"}), camera.max_gap_s
+        ),
+    )
+    engine = SimpleNamespace(recogniser=Recogniser(), graphs=None)
+    return list(play(Config(cameras=(camera,)), camera, opening, engine))
+
+
+def what_must_not_change(item):
+    """A prediction without its ids, clock times and latencies."""
+    message = msgspec.to_builtins(item.prediction)
+    for key in ("id", "boot", "published_at"):
+        del message[key]
+    for key in ("capture_start", "capture_end", "latency_ms"):
+        del message["time"][key]
+    return message
+
+
+def test_the_same_numbers_bit_for_bit_each_time(tmp_path):
+    video = write_video(tmp_path / "clip.mp4", (picture(tick) for tick in range(40)))
+    first, second = played(video), played(video)
+    assert [what_must_not_change(item) for item in first] == [
+        what_must_not_change(item) for item in second
+    ]
+    assert len(first) == 40
+    assert [item.prediction.seq for item in first] == list(range(40))
+    assert len({item.prediction.probabilities for item in first}) > 30
+    assert first[-1].position_s == pytest.approx(39 / 25)
+    assert first[-1].prediction.time.clock == "file"
+
+
+def test_a_file_that_is_no_video_is_refused(tmp_path):
+    (tmp_path / "notes.mp4").write_text("no video")
+    with pytest.raises(SourceError) as caught:
+        played(tmp_path / "notes.mp4")
+    assert caught.value.exit_code == 3
+
+
+def test_what_is_no_file_is_refused():
+    config = Config(cameras=(CameraConfig(name="cam0", url="scene:"),))
+    with pytest.raises(ConfigError, match="replay plays files"):
+        replay(config, as_json=False)
+
+
+def said(label, position_s, p=0.5, abstain=False):
+    message = msgspec.structs.replace(
+        prediction(envelope()),
+        top=(TopLabel(label=label, p=p, p_rgb=p, p_flow=p),),
+        abstain=abstain,
+    )
+    return Played(position_s, message)
+
+
+def test_a_timeline_joins_what_is_the_same():
+    timeline = Timeline()
+    labels = ["idle", "idle", "walk", "walk", "walk", "idle"]
+    ended = [timeline.add(said(label, 0.04 * i)) for i, label in enumerate(labels)]
+    found = [(s.label, s.start_s, s.end_s) for s in [*ended, timeline.current] if s]
+    assert found == [
+        ("idle", 0.0, 0.04), ("walk", 0.08, 0.16), ("idle", 0.2, 0.2),
+    ]  # fmt: skip
+    assert timeline.predictions == 6
+
+
+def test_a_stretch_tells_its_mean_probability():
+    timeline = Timeline()
+    for i, p in enumerate((0.25, 0.5, 0.75)):
+        timeline.add(said("walk", i, p))
+    text = str(timeline.current)
+    assert "50%" in text
+    assert "0.00 s" in text
+    assert "2.00 s" in text
+
+
+def test_what_the_model_would_rather_not_say_is_no_action():
+    timeline = Timeline()
+    timeline.add(said("walk", 0.0, 0.2, abstain=True))
+    assert timeline.current.label == "(unsure)"

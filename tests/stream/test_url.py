@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import string
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.url import mask, mask_text, parse
+
+HOSTS = ["camera.example", "10.0.0.5", "10.0.0.5:8554", "[fe80::1]", "[::1]:8554", "localhost"]
+RAW = ["p@ss", "a:b", "a/b", "a#b", "100%", "p@ss:w/o#r%d", "p@ss/w@rd", "#1#@/x", "%zz", "x@10.9"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("password", RAW)
+def test_a_password_may_be_given_raw_or_encoded(password: str, host: str) -> None:
+    for given_password in (password, quote(password, safe="")):
+        url = parse(f"rtsp://admin:{given_password}@{host}/stream2?profile=1")
+        assert (url.user, url.password) == ("admin", password)
+        assert url.address == host
+        assert url.path == "/stream2?profile=1"
+        assert url.full == f"rtsp://admin:{quote(password, safe='')}@{host}/stream2?profile=1"
+        assert url.masked == f"rtsp://admin:***@{host}/stream2?profile=1"
+        assert password not in repr(url)
+        assert password not in str(url)
+
+
+@given(st.text(string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@%", min_size=1))
+def test_any_encoded_password_comes_through(password: str) -> None:
+    url = parse(f"rtsp://u:{quote(password, safe='')}@camera.example/x")
+    assert (url.password, url.host, url.path) == (password, "camera.example", "/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "host", "port", "path"),
+    [
+        ("rtsp://host/path@x", None, "host", None, "/path@x"),
+        ("http://host:8080/path@x.y", None, "host", 8080, "/path@x.y"),
+        ("http://host/?mail=a@b.c", None, "host", None, "/?mail=a@b.c"),
+        ("RTSP://user@host", "user", "host", None, ""),
+        ("rtsp://u:p@camera/a@b", "u", "camera", None, "/a@b"),
+        ("rtsp://[2001:db8::1]:554/1", None, "2001:db8::1", 554, "/1"),
+    ],
+)
+def test_an_at_sign_elsewhere_is_no_separator(
+    text: str, user: str | None, host: str, port: int | None, path: str
+) -> None:
+    url = parse(text)
+    assert (url.user, url.host, url.port, url.path) == (user, host, port, path)
+
+
+@pytest.mark.parametrize("text", ["rtsp://", "rtsp://:554/x", "rtsp://u:secret@/x", "http:///x"])
+def test_a_url_without_a_host_is_refused_without_its_secret(text: str) -> None:
+    with pytest.raises(ValueError, match="no usable host") as refused:
+        parse(text)
+    assert "secret" not in str(refused.value)
+    assert "secret" not in mask(text)
+
+
+def test_a_port_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="70000"):
+        parse("rtsp://host:70000/")
+
+
+@pytest.mark.parametrize(
+    "ambiguous", ["rtsp://u:p@ss/w@rd@camera/1", "rtsp://u:12/secret@camera/1"]
+)
+def test_what_may_be_a_piece_of_a_password_is_never_shown(ambiguous: str) -> None:
+    assert mask(ambiguous) == "rtsp://***@camera/1"
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "pwd", "pass", "token", "access_token", "key", "api_key", "auth", "PWD"]
+)
+def test_secrets_of_the_query_are_masked(name: str) -> None:
+    shown = mask(f"http://host/mjpeg?channel=1&{name}=s3cret&fps=5")
+    assert shown == f"http://host/mjpeg?channel=1&{name}=***&fps=5"
+
+
+def test_paths_and_devices_are_shown_as_they_are() -> None:
+    for text in ("/dev/video0", "clip.mp4", "scene:?seed=1&size=64x48", "webcam:0"):
+        assert mask(text) == text
+
+
+def test_foreign_texts_are_masked() -> None:
+    text = "[rtsp] error on 'rtsp://admin:p@ss@10.0.0.5/1': see http://h/?token=abc&b=2."
+    assert mask_text(text) == (
+        "[rtsp] error on 'rtsp://admin:***@10.0.0.5/1': see http://h/?token=***&b=2."
+    )
+    assert mask_text("login with hunter2 failed", ["hunter2"]) == "login with *** failed"
+    assert mask_text("a 1 is no secret", ["1"]) == "a 1 is no secret"

@@ -1,0 +1,187 @@
+"""A whole run on a few drawn clips: from files to a bundle, stopped and gone on with."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.bundle import Bundle
+from tests.training.data.clips import write_clip
+from training.cli import main
+from training.commands import find_recipe
+from training.progress import Progress
+from training.run import Run, stage1
+
+RECIPE = """
+classes = ["left", "right"]
+[sets.clips]
+layout = "folder"
+[sets.unseen]
+layout = "folder"
+use = "test"
+[sets.streams]
+layout = "streams"
+[prepared]
+size = [64, 48]
+[model]
+input_size = 32
+hidden_width = 4
+frames_per_segment = 3
+[[stage1.rgb]]
+draw = { clips = 4 }
+epochs = 2
+learning_rate = 1e-3
+side = 32
+batch = 4
+micro_batch = 2
+[[stage1.flow]]
+draw = { clips = 4 }
+epochs = 1
+learning_rate = 1e-3
+side = 32
+batch_norm = "trained"
+[[stage1.flow]]
+draw = { clips = 2 }
+epochs = 1
+learning_rate = 1e-3
+side = 32
+[stage2]
+draw = { clips = 1 }
+iterations = 3
+step_every = 2
+batch = 4
+folds = 2
+[bundle]
+name = "tiny"
+version = "1"
+licence = "Apache-2.0"
+attribution = ["drawn"]
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    """RECIPE and options of `gesta-train` for a run in tmp_path, its data written there."""
+    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    for label, step_px in (("left", -3), ("right", 3)):
+        for index in range(3):
+            write_clip(tmp_path / "clips" / label / f"{index}.mp4", frames=10, step_px=step_px)
+        write_clip(tmp_path / "unseen" / label / "0.mp4", frames=7, step_px=2 * step_px)
+    (tmp_path / "clips" / "left" / "damaged.mp4").write_text("no video")
+    write_clip(tmp_path / "streams" / "one.mp4", frames=40)
+    truth = {
+        "seed": 1,
+        "intervals": [
+            {"label": "left", "start_tick": 0, "end_tick": 6},  # middle before the window is full
+            {"label": "right", "start_tick": 6, "end_tick": 36},
+        ],
+    }
+    (tmp_path / "streams" / "one.json").write_text(json.dumps(truth), encoding="utf-8")
+    data = [f"--data={name}={tmp_path / name}" for name in ("clips", "unseen", "streams")]
+    run = ["--run", str(tmp_path / "run"), "--weights", "none", "--threads", "1"]
+    return [str(tmp_path / "tiny.toml"), *data, *run]
+
+
+@pytest.mark.integration
+def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[str]) -> None:
+    run = tmp_path / "run"
+    assert main(["run", *arguments]) == 0
+    log = (run / "run.log").read_text(encoding="utf-8")
+    assert "damaged.mp4" in log
+    assert "1 clips left out" in log
+    assert "cross-entropy" in log
+    assert "regularisation" in log
+
+    report = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert report["unseen"]["global"]["count"] == 2
+    assert report["streams"]["action"]["count"] == 1  # the first has no full window
+    manifest = Bundle.open(run / "bundle").manifest
+    assert manifest.classes == ("left", "right")
+    measured = {(a.data_set, a.protocol, a.streams): a.value for a in manifest.accuracy}
+    assert measured["unseen", "grid", "rgb"] == report["unseen"]["grid"]["accuracy"]["rgb"]
+    assert ("streams", "grid, middle of action", "rgb+flow") in measured
+    assert manifest.attribution == ("drawn",)
+
+    # Again: nothing is trained anew, and the model stays what it was.
+    before = torch.load(run / "rgb.pt", weights_only=True)
+    assert main(["stage1", *arguments, "--stream", "rgb"]) == 0
+    after = torch.load(run / "rgb.pt", weights_only=True)
+    assert before["epochs"] == after["epochs"] == 2
+    key = "classifier.weight"
+    assert torch.equal(before["state_dict"][key], after["state_dict"][key])
+
+
+def test_a_stopped_first_stage_goes_on_as_if_it_had_not_stopped(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    assert main(["prepare", *arguments]) == 0
+
+    class StopAfterOneEpoch(Progress):
+        """Stops as a user's Ctrl-C would, after the first epoch is written."""
+
+        def note(self, line: str) -> None:
+            super().note(line)
+            if "epoch 2/2" in line:
+                raise KeyboardInterrupt
+
+    def run(folder: str, progress: Progress) -> Run:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "store").symlink_to(tmp_path / "run" / "store")
+        return Run(
+            recipe=find_recipe(arguments[0]),
+            folder=tmp_path / folder,
+            data={name: tmp_path / name for name in ("clips", "unseen", "streams")},
+            weights="none",
+            progress=progress,
+        )
+
+    whole = stage1(run("whole", Progress()), "rgb")
+    stopped = run("stopped", StopAfterOneEpoch())
+    with pytest.raises(KeyboardInterrupt):
+        stage1(stopped, "rgb")
+    assert torch.load(stopped.folder / "rgb.pt", weights_only=True)["epochs"] == 1
+    resumed = Run(
+        recipe=stopped.recipe,
+        folder=stopped.folder,
+        data=stopped.data,
+        weights="none",
+        progress=Progress(),
+    )
+    found = stage1(resumed, "rgb").state_dict()
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(found[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (("--data", "ghost=x"), 2, "ghost"),
+        (("--data", "nonsense"), 2, "SET=FOLDER"),
+        (("--data", "clips=/nowhere"), 3, "no folder"),
+        (("--weights", "missing.npz"), 2, "missing.npz"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_its_exit_code(
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, str],
+    code: int,
+    said: str,
+) -> None:
+    command = "stage1" if change[0] == "--weights" else "prepare"
+    if command == "stage1":
+        assert main(["prepare", *arguments]) == 0
+    assert main([command, *arguments, *change]) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_later_steps_say_which_one_is_missing(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stage1", *arguments]) == 3
+    assert "gesta-train prepare" in capsys.readouterr().err
+    assert main(["evaluate", *arguments]) == 2
+    assert "gesta-train stage2" in capsys.readouterr().err

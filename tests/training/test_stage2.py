@@ -1,0 +1,76 @@
+"""Windows for the second stage, and that its head learns which frames matter."""
+
+import numpy as np
+import pytest
+import torch
+
+from training.model.key_frames import KeyFrameExploration
+from training.progress import Progress
+from training.recipe import Stage2
+from training.stage2 import FeatureClip, train_stage2, window_batch
+
+
+def _clip(ticks: int, label: int = 0) -> FeatureClip:
+    view = np.arange(ticks, dtype=np.float32)[:, None].repeat(4, axis=1)  # the tick is the feature
+    return FeatureClip(label, (view,), np.arange(ticks) % 2 == 0)
+
+
+def test_windows_are_spread_or_what_a_stream_holds() -> None:
+    rng = np.random.default_rng(0)
+    shapes = set()
+    for _ in range(300):
+        features, labels, false = window_batch([_clip(40)] * 2, 3, 10, rng)
+        n, t = features.shape[1:3]
+        shapes.add((n, t))
+        ticks = features[..., 0].flatten(1)  # [B, n·t]
+        steps = ticks.diff(dim=1)
+        if n * t < 30:
+            assert (steps == 1).all()
+        assert (steps >= 0).all()
+        assert (false.flatten(1) == (ticks % 2 == 0)).all()
+        assert labels.tolist() == [0, 0]
+    assert shapes == {(1, t) for t in range(1, 11)} | {(2, 10), (3, 10)}
+
+
+def test_clips_too_short_for_a_window_sit_it_out() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        features, labels, _ = window_batch([_clip(12, 0), _clip(40, 1)], 3, 10, rng)
+        if features.shape[1:3].numel() > 12 and len(labels) == 1:
+            assert labels.tolist() == [1]
+    features, _, _ = window_batch([_clip(1)], 3, 10, rng)
+    assert len(features) == 1
+
+
+@pytest.mark.parametrize("regularised", [True, False])
+def test_the_head_turns_to_the_frames_that_show_the_action(regularised: bool) -> None:
+    """Frames are noise but for two ticks a segment; only those tell the classes apart."""
+    rng = np.random.default_rng(2)
+    clips = []
+    for index in range(64):
+        view = rng.normal(0, 0.5, (30, 6)).astype(np.float32)
+        shown = np.arange(30) % 10 >= 8
+        view[shown, index % 2] += 2.0
+        view[shown, 5] += 2.0  # what the LSTM can tell those frames by
+        false = ~shown if regularised else np.zeros(30, np.bool_)
+        clips.append(FeatureClip(index % 2, (view,), false))
+    settings = Stage2(
+        draw={"a": 1}, iterations=150, step_every=100, learning_rate=0.2, batch=32, weight_decay=0.0
+    )
+    torch.manual_seed(0)
+    head = train_stage2(
+        "rgb",
+        {"a": clips},
+        KeyFrameExploration(width=6, hidden=8, classes=2),
+        settings=settings,
+        segments=3,
+        frames_per_segment=10,
+        seed=0,
+        progress=Progress(),
+    )
+    window = torch.from_numpy(np.stack([clip.views[0] for clip in clips])).view(64, 3, 10, 6)
+    with torch.inference_mode():
+        scores, beta = head(window)
+    assert (scores.mean(1).argmax(1) == torch.arange(64) % 2).float().mean() > 0.95
+    if regularised:
+        assert beta[..., 8:].sum(2).mean() > 0.4  # even attention would give 0.2

@@ -1,0 +1,117 @@
+"""The training commands of `gesta-train`: prepare, stage1, stage2, evaluate, and run for all."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from training import run as steps
+from training.errors import RecipeError
+from training.features import MODALITIES
+from training.model.build import Modality
+from training.progress import Progress
+from training.recipe import Recipe, read_recipe
+from training.run import Run
+
+RECIPES = Path(__file__).parent / "recipes"
+
+_HELP = {
+    "prepare": "decode the clips to grid frames and optical flow, once",
+    "stage1": "train the CNNs with spatial attention",
+    "stage2": "train key-frame exploration on the frozen CNNs",
+    "evaluate": "measure the model on the test parts",
+    "run": "prepare, stage1, stage2, evaluate and export, going on where it stopped",
+}
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the commands; each sets `handler`, a function of the parsed arguments."""
+    for name, text in _HELP.items():
+        parser = subparsers.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        parser.add_argument(
+            "recipe",
+            metavar="RECIPE",
+            help="a recipe's TOML file, or the name of a built-in one: "
+            + ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml"))),
+        )
+        parser.add_argument(
+            "--run",
+            type=Path,
+            required=True,
+            metavar="FOLDER",
+            help="where the run keeps everything; start again with the same one to go on",
+        )
+        parser.add_argument(
+            "--data",
+            action="append",
+            default=[],
+            metavar="SET=FOLDER",
+            help="the folder of one of the recipe's sets; once for each",
+        )
+        parser.add_argument(
+            "--weights",
+            default="imagenet",
+            metavar="imagenet|none|FILE",
+            help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
+            "nothing, or a state dict (.npz or .pt); default: imagenet",
+        )
+        parser.add_argument(
+            "--threads",
+            type=int,
+            default=torch.get_num_threads(),
+            help="processor cores to use (default: all)",
+        )
+        if name == "stage1":
+            parser.add_argument(
+                "--stream",
+                choices=MODALITIES,
+                help="train this one only; two processes, one for each stream, use two cores best",
+            )
+        parser.set_defaults(handler=handle, command=name)
+
+
+def handle(given: argparse.Namespace) -> int:
+    """Do what was asked for; raises TrainingError with a sentence for the user."""
+    torch.set_num_threads(given.threads)
+    run = Run(
+        recipe=find_recipe(given.recipe),
+        folder=given.run,
+        data=dict(_named_folder(text) for text in given.data),
+        weights=given.weights,
+        progress=Progress(log=given.run / "run.log"),
+    )
+    command: str = given.command
+    if command in ("prepare", "run"):
+        steps.prepare_data(run)
+    if command in ("stage1", "run"):
+        chosen: Modality | None = getattr(given, "stream", None)
+        for modality in MODALITIES if chosen is None else (chosen,):
+            steps.stage1(run, modality)
+    if command in ("stage2", "run"):
+        steps.stage2(run)
+    if command in ("evaluate", "run"):
+        steps.evaluate_model(run)
+    if command == "run":
+        steps.export(run)
+    return 0
+
+
+def find_recipe(text: str) -> Recipe:
+    """A recipe by path, or by the name of a built-in one. Raises RecipeError for neither."""
+    path = Path(text)
+    if path.suffix == ".toml":
+        return read_recipe(path)
+    built_in = RECIPES / f"{text}.toml"
+    if not built_in.is_file():
+        names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
+        raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
+    return read_recipe(built_in)
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise RecipeError(f"--data takes SET=FOLDER, instead got {text!r}.")
+    return name, Path(folder)
