@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         "and print the ratios. Flow is timed apart. Leave the machine alone meanwhile.",
         epilog="examples:\n"
         "  gesta-engine bench\n"
-        "  gesta-engine bench --backbone resnet152     the paper's, with random weights (minutes)\n",
+        "  gesta-engine bench --backbone resnet152  the paper's, random weights\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = bench.add_mutually_exclusive_group()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stream.messaging.endpoint import DEFAULT
+
 Command = Callable[[argparse.Namespace], int]
 
 EXIT_CODES = """\
@@ -29,8 +31,6 @@ sources:
   scene:  or  "scene:?seed=7&size=640x480"    a drawn actor whose actions are known
 A camera of high resolution usually offers a second, smaller stream: it is all that is needed.
 """
-
-DEFAULT_ENDPOINT = "tcp://127.0.0.1:5599"
 
 
 def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
@@ -102,7 +102,7 @@ def _run(add: Add) -> None:
     added.add_argument("--config", type=Path, metavar="FILE", help="read this gesta.toml first")
     _add_engine_options(added)
     added.add_argument(
-        "--publish", metavar="ENDPOINT", help=f"where to publish (default: {DEFAULT_ENDPOINT})"
+        "--publish", metavar="ENDPOINT", help=f"where to publish (default: {DEFAULT})"
     )
     added.add_argument(
         "--insecure", action="store_true", default=None,
@@ -138,8 +138,8 @@ def _watch(add: Add) -> None:
         "  gesta watch --json | jq .top[0]\n",
     )
     added.add_argument(
-        "endpoint", nargs="?", default=DEFAULT_ENDPOINT, metavar="ENDPOINT",
-        help=f"where the daemon publishes (default: {DEFAULT_ENDPOINT})",
+        "endpoint", nargs="?", default=DEFAULT, metavar="ENDPOINT",
+        help=f"where the daemon publishes (default: {DEFAULT})",
     )  # fmt: skip
     added.add_argument(
         "--topic", action="append", metavar="PREFIX",

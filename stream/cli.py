@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code, or ends the process where a thread can't be ended."""
-    _open_missing_standard_streams()
+    _prepare_standard_streams()
     commands = {
         "run": _run,
         "watch": _watch,
@@ -173,15 +174,17 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def _open_missing_standard_streams() -> None:
-    """Without this, a process started with stdout closed would give its number to a socket."""
+def _prepare_standard_streams() -> None:
+    """Makes sure that there are three, and that stdout can print anything."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:
+        except OSError:  # closed: without this a socket would get the number, and what is printed
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a bar is no letter of an old locale's
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from stream.messaging.topics import BY_KIND
 from stream.messaging.writer import Writer
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
-STOP_S = 1.0  # for the threads to end; the last words then get up to half a second more
+STOP_S = 0.9  # for the threads to end; the last words then get up to half a second more
 BEAT_EVERY_S = 1 / (BY_KIND["heartbeat"].expected_hz or 1.0)
 EXPLAIN_EVERY_S = 1 / (BY_KIND["explain"].expected_hz or 1.0)
 

@@ -116,7 +116,7 @@ class CameraMonitor:
             self.reason = Reason.OVERLOAD
             self.detail = (
                 f"this machine is too slow: {share:.0%} of the samples are shed; use a smaller"
-                " stream, fewer cameras, or --precision bf16"
+                " stream, fewer cameras or a smaller bundle"
             )
         else:
             self.reason, self.detail = None, "this machine keeps up again"

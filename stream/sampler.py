@@ -74,7 +74,7 @@ class Sampler:
         self._scaled: U8 | None = None  # U8[h,w,3]
         self._grey: U8 | None = None  # U8[h,w]
         self._tick = 0
-        self._arrived_ns = 0
+        self._arrived_ns = (0, 0)  # of the last two frames
         self._ended_for: Reason | None = None
 
     def push(self, frame: SourceFrame) -> list[StreamSample]:
@@ -84,7 +84,10 @@ class Sampler:
         sample's tick, and more when the frame shows that ticks before it had none.
         """
         arrived_ns = self._monotonic_ns()
-        waited_ns, self._arrived_ns = arrived_ns - self._arrived_ns, arrived_ns
+        # Over two frames: FFmpeg gives a frame out only when the next one begins, so the one before
+        # a pause arrives after it.
+        waited_ns = arrived_ns - self._arrived_ns[0]
+        self._arrived_ns = (self._arrived_ns[1], arrived_ns)
         newest = self._newest
         for cause, frames in frame.lost.items():
             self.count_dropped(cause, frames)

@@ -194,7 +194,7 @@ class RtspServer:
         except OSError:
             return
         finally:
-            session.over.set()
+            session.close()
             with self._lock:
                 self._clients.discard(client)
 
@@ -290,6 +290,11 @@ class _Session:
         for each in pair:
             each.bind(("127.0.0.1", 0))
         self._udp, self._peers = (pair[0], pair[1]), (rtp_port, rtcp_port)
+
+    def close(self) -> None:
+        self.over.set()
+        for each in self._udp or ():
+            each.close()
 
     def send(self, text: bytes) -> None:
         with self._lock:

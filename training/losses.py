@@ -31,8 +31,13 @@ def temporal_attention_regularisation(beta: Tensor, false: Tensor) -> Tensor:
     return (squares.sum((1, 2)) / count.clamp_min(1)).mean()
 
 
-def stage2_loss(scores: Tensor, labels: Tensor, beta: Tensor, false: Tensor) -> Loss:
-    """scores [B, C]: class scores after the segment consensus; labels [B]."""
-    cross_entropy = F.cross_entropy(scores, labels)
+def stage2_loss(
+    scores: Tensor, labels: Tensor, beta: Tensor, false: Tensor, *, label_smoothing: float = 0.0
+) -> Loss:
+    """scores [B, C]: class scores after the segment consensus; labels [B].
+
+    label_smoothing: 0 is the paper; what the first stage used keeps its classifier's confidence.
+    """
+    cross_entropy = F.cross_entropy(scores, labels, label_smoothing=label_smoothing)
     regularisation = temporal_attention_regularisation(beta, false)
     return Loss(cross_entropy + regularisation, cross_entropy, regularisation)

@@ -101,6 +101,7 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     momentum: float = 0.9
     batch: Count = 128
     weight_decay: float = 0.0005
+    label_smoothing: float = 0.0
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
 
 

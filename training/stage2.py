@@ -69,7 +69,9 @@ def train_stage2(
             features, labels, false = window_batch(chosen, segments, frames_per_segment, rng)
             scores, beta = head(features)  # [B, n, C], [B, n, t]
             scores = segment_consensus(scores)
-            loss = stage2_loss(scores, labels, beta, false)
+            loss = stage2_loss(
+                scores, labels, beta, false, label_smoothing=settings.label_smoothing
+            )
             optimiser.zero_grad()
             loss.total.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -23,7 +23,6 @@ from training.features import MODALITIES, clip_features
 from training.model.sta_tsn import Predictions, StaTsn
 from training.progress import Progress
 
-
 ACTION = "action"
 
 

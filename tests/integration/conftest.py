@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 
 from engine.bundle import BUILT_IN
+from tests.rtsp_server import moving_bars
 
 CLASSES = 6
 
@@ -84,3 +86,21 @@ def other_clips(data_dir: Path) -> list[Path]:
     """Clips of other cameras, sizes and frame rates."""
     single = sorted(file for file in (data_dir / "single_clips").rglob("*") if file.is_file())
     return [*single, data_dir / "camera" / "opencv_vtest_480x360.avi"]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of H.264 in MP4, 25 fps, with something moving in it."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "bars.mp4", frames=75)
+
+
+def write_clip(path: Path, *, frames: int, fps: int = 25, codec: str = "libx264") -> Path:
+    """Writes moving bars as a video file of 320x240 px."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for tick in range(frames):
+            picture = av.VideoFrame.from_ndarray(moving_bars(tick, (320, 240)), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path

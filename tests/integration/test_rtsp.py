@@ -42,7 +42,7 @@ def without_gstreamer() -> str | None:
     return gstreamer_missing()
 
 
-@pytest.fixture(params=["in-tree", "gstreamer"])
+@pytest.fixture(scope="module", params=["in-tree", "gstreamer"])
 def make_server(
     request: pytest.FixtureRequest, without_gstreamer: str | None
 ) -> Callable[..., Server]:
@@ -53,22 +53,35 @@ def make_server(
     return GStreamerServer
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(make_server: Callable[..., Server]) -> Iterator[Server]:
     with make_server() as started:
         yield started
 
 
-@pytest.fixture
-def watched(server: Server, light_bundle: Path, tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon on the server, with whole windows already coming, read by `gesta watch`."""
-    config = tmp_path / "gesta.toml"
+@pytest.fixture(scope="module")
+def watched(
+    server: Server, light_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Daemon]:
+    """A daemon on the server, read by `gesta watch`: one for all the trouble below."""
+    config = tmp_path_factory.mktemp("config") / "gesta.toml"
     config.write_text(CONFIG.format(url=server.url, stall_s=STALL_S))
     with Daemon("--config", config, "--bundle", light_bundle, watch=True) as daemon:
-        daemon.complete(stream_epoch=0, timeout_s=60)
         yield daemon
-        assert daemon.stop() == 0
-        assert_windows_are_within_epochs(daemon)
+
+
+def steady(daemon: Daemon) -> Message:
+    """Waits for a whole window from now on."""
+    heard = len(daemon.messages.all)
+
+    def found() -> Message | None:
+        for message in daemon.messages.all[heard:]:
+            if message["type"] == "prediction" and message["window"]["complete"]:
+                return message
+        return None
+
+    prediction: Message = daemon.wait_for(found, "a whole window", timeout_s=60)
+    return prediction
 
 
 def assert_windows_are_within_epochs(daemon: Daemon) -> None:
@@ -102,32 +115,27 @@ def hole_s(before: Message, after: Message) -> float:
     return (seconds(after) - seconds(before)) % 86400
 
 
-class TestPredictions:
-    def test_roll_with_whole_windows(self, watched: Daemon) -> None:
-        predictions = watched.predictions(20)
-        assert gapless(predictions)
-        newest = predictions[-1]
+class TestRolling:
+    """One daemon through all of it, in this order."""
+
+    def test_whole_windows_several_times_a_second(self, watched: Daemon) -> None:
+        newest = steady(watched)
         assert newest["window"] == {
             "frames": 8, "fill": 1.0, "complete": True, "repeated": 0, "shed": 0,
         }  # fmt: skip
+        assert newest["stream_epoch"] == 0
         assert sum(newest["probabilities"]) == pytest.approx(1, abs=1e-4)
         assert newest["time"]["clock"] in ("arrival", "rtcp")
-        meta = watched.wait_for(lambda: [m for m in watched.messages.all if m["type"] == "meta"], "meta")
-        assert newest["top"][0]["label"] in meta[0]["classes"]
+        predictions = watched.predictions(20)
+        assert gapless(predictions)
+        assert hole_s(predictions[0], predictions[-1]) / len(predictions) < 0.5
+        (meta, *_) = (m for m in watched.messages.all if m["type"] == "meta")
+        assert newest["top"][0]["label"] in meta["classes"]
         beats = watched.wait_for(lambda: watched.messages.of("heartbeat"), "heartbeat")
         assert beats[-1]["cameras"][0]["state"] == "live"
 
-    def test_several_a_second(self, watched: Daemon) -> None:
-        before = len(watched.messages.of("prediction"))
-        time.sleep(3)
-        assert len(watched.messages.of("prediction")) - before > 3 * 4  # of 5 a second
-
-
-class TestTrouble:
-    """Each time: a status with its reason, live again by itself, and a new epoch."""
-
     def test_killed_and_restarted(self, server: Server, watched: Daemon) -> None:
-        heard = len(watched.messages.all)
+        epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
         server.stop()
         lost = watched.status("offline", after=heard)
         assert lost["reason"] in ("CONNECTION_LOST", "REFUSED")
@@ -135,51 +143,60 @@ class TestTrouble:
         time.sleep(1.0)
         server.start()
         live = watched.status("live", after=heard, timeout_s=60)
-        assert live["stream_epoch"] == 1
+        assert live["stream_epoch"] == epoch + 1
         assert live["reconnects"] == 1
-        assert watched.complete(stream_epoch=1)
+        assert watched.complete(stream_epoch=epoch + 1)
 
     def test_restarted_with_another_size(self, server: Server, watched: Daemon) -> None:
-        heard = len(watched.messages.all)
+        epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
         server.stop()
         server.size = (640, 360)
         server.start()
         live = watched.status("live", after=heard, timeout_s=60)
-        assert live["stream_epoch"] == 1
         assert live["reason"] == "SIZE_CHANGE"
-        assert watched.complete(stream_epoch=1)
+        assert "640x360" in live["detail"]
+        assert live["stream_epoch"] == epoch + 1
+        assert watched.complete(stream_epoch=epoch + 1)
 
     def test_silent_without_closing(self, server: Server, watched: Daemon) -> None:
-        heard = len(watched.messages.all)
+        epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
         server.stall()
-        stalled = watched.status("stalled", "STALL", after=heard, timeout_s=20)
-        assert stalled["last_frame_age_s"] == pytest.approx(STALL_S, abs=2.0)
+        stalled = watched.status("stalled", "STALL", after=heard)
+        assert STALL_S <= stalled["last_frame_age_s"] < STALL_S + 3
         server.resume()
         live = watched.status("live", after=heard, timeout_s=60)
-        assert live["stream_epoch"] == 1
-        assert watched.complete(stream_epoch=1)
-        before, after = list(epochs(watched.messages.of("prediction")))[-2:]
+        assert live["stream_epoch"] == epoch + 1
+        assert watched.complete(stream_epoch=epoch + 1)
+        *_, before, after = epochs(watched.messages.of("prediction"))
         assert hole_s(before[-1], after[0]) > STALL_S
 
-    def test_short_silence(self, server: Server, watched: Daemon) -> None:
-        """Longer than max_gap_s, and too short for a stall: no reconnect, and still a new epoch."""
-        heard = len(watched.messages.all)
+    def test_silent_for_a_moment(self, server: Server, watched: Daemon) -> None:
+        """Longer than max_gap_s and too short for a stall: no reconnect, and still a new epoch."""
+        epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
+        reconnects = watched.messages.of("status")[-1]["reconnects"]
         server.stall()
         time.sleep(1.5)
         server.resume()
         live = watched.status("live", "STALL", after=heard)
-        assert live["stream_epoch"] == 1
-        assert live["reconnects"] == 0
-        assert watched.complete(stream_epoch=1)
+        assert live["stream_epoch"] == epoch + 1
+        assert live["reconnects"] == reconnects
+        assert watched.complete(stream_epoch=epoch + 1)
 
     @pytest.mark.parametrize("seconds", [3600.0, -1.5], ids=["forward", "back"])
     def test_timestamps_leap(self, server: Server, watched: Daemon, seconds: float) -> None:
-        heard = len(watched.messages.all)
+        epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
+        reconnects = watched.messages.of("status")[-1]["reconnects"]
         server.jump(seconds)
-        live = watched.status("live", "CLOCK_JUMP", after=heard, timeout_s=20)
-        assert live["stream_epoch"] == 1
-        assert live["reconnects"] == 0
-        assert watched.complete(stream_epoch=1)
+        live = watched.status("live", "CLOCK_JUMP", after=heard)
+        assert live["stream_epoch"] == epoch + 1
+        assert live["reconnects"] == reconnects
+        assert watched.complete(stream_epoch=epoch + 1)
+
+    def test_no_window_spanned_a_hole(self, watched: Daemon) -> None:
+        steady(watched)
+        assert watched.stop() == 0
+        assert_windows_are_within_epochs(watched)
+        assert gapless(watched.messages.of("prediction"))
 
 
 def test_size_changes_within_the_stream(light_bundle: Path) -> None:

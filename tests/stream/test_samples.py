@@ -61,8 +61,7 @@ def test_the_ledger_of_a_queue_that_drains_now_and_then() -> None:
     assert sum(1 + shed for _, shed in seen) == 12
     assert [tick for tick, _ in seen] == sorted(tick for tick, _ in seen)
     assert all(
-        after == before + 1 + shed
-        for (before, _), (after, shed) in itertools.pairwise(seen)
+        after == before + 1 + shed for (before, _), (after, shed) in itertools.pairwise(seen)
     )
 
 

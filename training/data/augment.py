@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from engine.arrays import U8
+from engine.flow.quantise import ZERO
 
 # Multi-scale cropping of TSN (Wang et al., 2016): each side of the crop is one of these parts of
 # the frame's shorter side, and the two sides are neighbours in this list, so aspects vary too.
@@ -85,6 +86,24 @@ def mirror_stacks(stacks: U8) -> U8:
     mirrored = np.ascontiguousarray(stacks[..., ::-1])
     mirrored[..., 0::2, :, :] = (256 - mirrored[..., 0::2, :, :].astype(np.int16)).astype(np.uint8)
     return mirrored
+
+
+def slow_camera(stacks: U8, rate: float, phase: float) -> U8:
+    """Flow [n, 20, H, W] as a camera would give it that has a frame at only `rate` of the ticks.
+
+    A tick without a frame repeats the one before and has zero flow; the next pair then spans both
+    steps. Its flow is taken as the sum of theirs. phase: 0..1, where in its rhythm the camera is.
+    """
+    count, channels, height, width = stacks.shape
+    pairs = stacks.reshape(count, channels // 2, 2, height, width).astype(np.int16) - ZERO
+    slowed = np.zeros_like(pairs)
+    waiting = np.zeros_like(pairs[:, 0])  # [n, 2, H, W]
+    for index in range(pairs.shape[1]):
+        waiting += pairs[:, index]
+        if int((index + 1) * rate + phase) > int(index * rate + phase):
+            slowed[:, index] = waiting.clip(-127, 127)
+            waiting[:] = 0
+    return (slowed + ZERO).astype(np.uint8).reshape(stacks.shape)
 
 
 def random_colours(frames: U8, rng: np.random.Generator) -> U8:

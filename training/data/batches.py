@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from engine.arrays import U8
-from training.data.augment import random_colours, random_crop
+from training.data.augment import random_colours, random_crop, slow_camera
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.model.build import Modality
+
+# Of the flow stacks: webcams in dim light and cheap cameras give 10 to 20 frames a second.
+SLOW_CAMERAS = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,4 +71,7 @@ def random_view(
     crop = random_crop((width, height), rng)
     if modality == "rgb":
         return random_colours(crop.frames(clip.frames[ticks], side), rng)
-    return crop.stacks(np.stack([clip.stack(tick) for tick in ticks]), side)
+    stacks = crop.stacks(np.stack([clip.stack(tick) for tick in ticks]), side)
+    if rng.random() < SLOW_CAMERAS:
+        return slow_camera(stacks, rate=rng.uniform(0.4, 0.9), phase=rng.random())
+    return stacks

@@ -10,6 +10,7 @@ from training.data.augment import (
     mirror_stacks,
     random_colours,
     random_crop,
+    slow_camera,
     standard_crops,
 )
 
@@ -74,3 +75,16 @@ def test_colours_change_but_equal_pixels_stay_equal(seed: int) -> None:
     assert coloured.dtype == np.uint8
     assert coloured.shape == frames.shape
     assert len(np.unique(coloured.reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_slow_camera_gives_no_flow_and_then_that_of_both_steps() -> None:
+    stacks = np.full((1, 20, 2, 2), 128, np.uint8)
+    stacks[:, 0::2] = 131  # x: 3 a step
+    stacks[:, 1::2] = 48  # y: -80 a step, twice that is past the bound
+    slowed = slow_camera(stacks, rate=0.5, phase=0.0)
+    assert slowed[0, 0::2, 0, 0].tolist() == [128, 134] * 5
+    assert slowed[0, 1::2, 0, 0].tolist() == [128, 1] * 5
+    # In the other rhythm the first pair has its frame, and the newest tick repeats.
+    slowed = slow_camera(stacks, rate=0.5, phase=0.5)
+    assert slowed[0, 0::2, 0, 0].tolist() == [131, *[128, 134] * 4, 128]
+    np.testing.assert_array_equal(slow_camera(stacks, rate=1.0, phase=0.3), stacks)

@@ -1,0 +1,212 @@
+"""`gesta run` in this process: everything real but the bundle and its graphs."""
+
+import os
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from engine.errors import EngineDrift
+from engine.flow.estimator import open_flow
+from engine.manifest import FlowEntry
+from stream import run as run_module
+from stream.config import CameraConfig, Config, PublishConfig
+from stream.errors import ConfigError, PublishError, SourceError
+from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
+from stream.messaging.publisher import Publisher
+from stream.messaging.subscriber import Subscriber
+from tests.stream.messaging.samples_of_messages import MODEL
+from tests.stream.stand_ins import Recogniser
+from tests.stream.synthetic import picture, small_manifest, write_video
+
+SOON_S = 20
+
+
+class Opening:
+    """A bundle that is not there, with an engine that takes no time."""
+
+    def __init__(self):
+        self.manifest = small_manifest()
+        self.bundle = SimpleNamespace(sha256="ab" * 32)
+        self.flow = "dis"
+        self.flow_entry = FlowEntry(bound_px=12.0)
+        self.recogniser = Recogniser()
+        self.error = None
+        self.compiling = threading.Event()
+        self.compiling.set()
+
+    def open_flow(self):
+        return open_flow("dis", {"preset": "ultrafast"})
+
+    def open_engine(self, config, say):
+        say("compiling")
+        self.compiling.wait(SOON_S)
+        if self.error is not None:
+            raise self.error
+        return SimpleNamespace(recogniser=self.recogniser, graphs=None)
+
+    def model(self, graphs):
+        return MODEL
+
+
+@pytest.fixture
+def opening(monkeypatch):
+    made = Opening()
+    monkeypatch.setattr(run_module, "open_bundle", lambda config: made)
+    return made
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / "clip.mp4", (picture(tick) for tick in range(30)))
+
+
+class Listener:
+    """Collects what is published, and may do something when a kind of message has come."""
+
+    def __init__(self, endpoint):
+        self.messages = []
+        self.then = {}
+        self._endpoint = endpoint
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self):
+        subscriber = Subscriber(self._endpoint)
+        while not self._over.is_set():
+            if (item := subscriber.receive(0.05)) is not None:
+                self.messages.append(item.message)
+                if then := self.then.pop(type(item.message), None):
+                    then()
+        subscriber.close()
+
+    def of(self, kind):
+        return [message for message in self.messages if isinstance(message, kind)]
+
+    def close(self):
+        time.sleep(0.3)  # for what is on its way
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def listener(endpoint):
+    made = Listener(endpoint)
+    yield made
+    made._over.set()
+    made._thread.join()
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    return f"ipc://{tmp_path}/gesta.sock"
+
+
+def config(endpoint, *urls, **options):
+    return Config(
+        publish=PublishConfig(bind=endpoint),
+        cameras=tuple(
+            CameraConfig(name=f"cam{i}", url=str(url), **options) for i, url in enumerate(urls)
+        ),
+    )
+
+
+def signalled(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_order_within_two_seconds(opening, endpoint, listener, number):
+    asked_s = []
+
+    def ask():
+        asked_s.append(time.monotonic())
+        os.kill(os.getpid(), number)
+
+    listener.then[Prediction] = ask
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    threads = threading.active_count()
+    run_module.run(config(endpoint, "scene:?size=64x64", "scene:?size=64x64&seed=1"), show=False)
+    assert time.monotonic() - asked_s[0] < 2.0
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert threading.active_count() == threads
+    listener.close()
+    assert [message.state for message in listener.of(Status)[-2:]] == ["ended", "ended"]
+    assert isinstance(listener.messages[-1], Heartbeat)
+    Publisher(endpoint).close(orderly=False)  # the endpoint is free again
+
+
+def test_a_file_is_told_to_its_end_and_then_the_daemon_ends(opening, endpoint, listener, video):
+    run_module.run(config(endpoint, video), show=False)
+    listener.close()
+    assert [p.time.position_s for p in listener.of(Prediction)][-1] == 29 / 25
+    (meta, *_) = listener.of(Meta)
+    assert meta.classes == ("walk", "wave")
+    assert meta.grid.window_s == 1.2
+    assert meta.cameras[0].camera == "cam0"
+
+
+def test_a_looped_file_goes_on_with_a_new_epoch(opening, endpoint, listener, video):
+    seen = threading.Event()
+
+    def look():
+        if any(p.stream_epoch >= 2 for p in listener.of(Prediction)):
+            seen.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            listener.then[Prediction] = look
+
+    listener.then[Prediction] = look
+    run_module.run(config(endpoint, video, loop=True), show=False)
+    assert seen.is_set()
+
+
+def test_a_file_that_is_missing_is_no_success(opening, endpoint, tmp_path):
+    with pytest.raises(SourceError, match="there is no file") as caught:
+        run_module.run(config(endpoint, tmp_path / "no.mp4"), show=False)
+    assert caught.value.exit_code == 3
+
+
+def test_a_scene_that_can_not_be_drawn_is_told_before_anything_starts(opening, endpoint):
+    with pytest.raises(ConfigError, match="scene"):
+        run_module.run(config(endpoint, "scene:?sede=1"), show=False)
+
+
+def test_an_endpoint_in_use_is_told_before_anything_is_compiled(opening, endpoint):
+    opening.error = AssertionError("nothing should be compiled")
+    holder = Publisher(endpoint)
+    try:
+        with pytest.raises(PublishError, match="in use"):
+            run_module.run(config(endpoint, "scene:"), show=False)
+    finally:
+        holder.close(orderly=False)
+
+
+def test_an_engine_that_can_not_be_opened_ends_it_and_frees_the_endpoint(opening, endpoint):
+    opening.error = EngineDrift("the numbers drift")
+    with pytest.raises(EngineDrift):
+        run_module.run(config(endpoint, "scene:"), show=False)
+    Publisher(endpoint).close(orderly=False)
+
+
+def test_an_engine_that_dies_ends_it(opening, endpoint):
+    opening.recogniser.error = EngineDrift("the device is gone")
+    with pytest.raises(EngineDrift):
+        run_module.run(config(endpoint, "scene:?size=64x64"), show=False)
+
+
+def test_it_can_be_stopped_while_it_compiles(opening, endpoint):
+    opening.compiling.clear()
+    threading.Timer(0.3, signalled(signal.SIGTERM)).start()
+    started_s = time.monotonic()
+    run_module.run(config(endpoint, "scene:"), show=False)
+    assert time.monotonic() - started_s < 3
+    opening.compiling.set()
+
+
+def test_watching_in_the_same_terminal_prints_what_is_going_on(opening, endpoint, video, capsys):
+    run_module.run(config(endpoint, video, realtime=True), show=True)
+    assert "cam0 live: wave 0.75, walk 0.25" in capsys.readouterr().out

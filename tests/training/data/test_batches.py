@@ -1,0 +1,59 @@
+"""What an epoch draws, and what a batch of the first stage holds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.data.batches import batches, draw
+from training.data.frame_store import StoredClip
+from training.model.build import Modality
+
+
+def _clip(name: str, label: str = "walk", ticks: int = 6) -> StoredClip:
+    frames = np.zeros((ticks, 48, 64, 3), np.uint8)
+    frames[:] = np.arange(ticks).reshape(-1, 1, 1, 1)
+    flow = np.full((ticks, 2, 48, 64), 128, np.uint8)
+    flow[1:, 0] = 140  # everything goes right
+    return StoredClip(name, label, name, frames, flow)
+
+
+def test_an_epoch_goes_through_a_set_before_it_repeats() -> None:
+    sets = {"real": [_clip(f"r{n}") for n in range(5)], "drawn": [_clip(f"d{n}") for n in range(9)]}
+    clips = draw(sets, {"real": 10, "drawn": 4}, np.random.default_rng(0))
+    names = sorted(Path(clip.key).name for clip in clips)
+    real = [name for name in names if name[0] == "r"]
+    assert real == sorted(f"r{n}" for n in range(5) for _ in "ab")
+    drawn = [name for name in names if name[0] == "d"]
+    assert len(drawn) == len(set(drawn)) == 4
+
+
+@pytest.mark.parametrize(("modality", "shape"), [("rgb", (32, 32, 3)), ("flow", (20, 32, 32))])
+def test_batches_have_one_image_a_segment(modality: Modality, shape: tuple[int, ...]) -> None:
+    clips = [_clip("a", "walk"), _clip("b", "wave"), _clip("c", "wave")]
+    found = list(
+        batches(
+            clips,
+            ("walk", "wave"),
+            modality,
+            segments=3,
+            side=32,
+            size=2,
+            rng=np.random.default_rng(0),
+        )
+    )
+    assert [batch.images.shape for batch in found] == [(2, 3, *shape), (1, 3, *shape)]
+    assert [batch.labels.tolist() for batch in found] == [[0, 1], [1]]
+
+
+def test_flow_to_the_right_goes_left_in_a_mirrored_batch_and_never_else() -> None:
+    seen = set()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        options = {"segments": 1, "side": 32, "size": 1, "rng": rng}
+        (batch,) = batches([_clip("a", ticks=30)], ("walk",), "flow", **options)  # type: ignore[arg-type]
+        stack = batch.images[0, 0]
+        assert (stack[1::2] == 128).all()
+        seen |= set(stack[0::2].unique().tolist())
+    assert {max(value, 256 - value) for value in seen} <= {128, 140, 152, 164}
+    assert {116, 140} <= seen
