@@ -29,20 +29,37 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def _random_bundle(folder: Path, *, seed: int, **grid: int) -> Path:
-    """A bundle of random weights on small pictures, so that compiling and running it is quick."""
+def random_bundle(
+    folder: Path,
+    *,
+    seed: int,
+    segments: int,
+    frames_per_segment: int,
+    sample_every: int,
+    backbone: str = "mobilenet_v2",
+    input_size: int = 64,
+    resize: tuple[int, int] = (96, 72),
+    grid_fps: float = 25.0,
+) -> Path:
+    """A bundle of random weights; on pictures so small, compiling and running it is quick."""
     from training.export import export_bundle
     from training.model.build import ModelConfig
     from training.random_model import random_model
 
-    sample_every = grid.pop("sample_every")
-    config = ModelConfig(classes=CLASSES, hidden_width=32, input_size=64, **grid)
+    config = ModelConfig(
+        classes=CLASSES,
+        backbone=backbone,
+        hidden_width=32,
+        input_size=input_size,
+        segments=segments,
+        frames_per_segment=frames_per_segment,
+    )
     fields = {
         "name": folder.name,
         "version": "0",
         "classes": [f"class_{number}" for number in range(CLASSES)],
-        "resize": [96, 72],
-        "grid_fps": 25.0,
+        "resize": resize,
+        "grid_fps": grid_fps,
         "sample_every": sample_every,
         "flows": {"dis": {"bound_px": 12.0}},
         "licence": "Apache-2.0",
@@ -55,14 +72,14 @@ def _random_bundle(folder: Path, *, seed: int, **grid: int) -> Path:
 def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small, with the grid and window of the paper and of the default bundle: 3 x 10 at 25 Hz."""
     folder = tmp_path_factory.mktemp("bundles") / "small"
-    return _random_bundle(folder, seed=0, segments=3, frames_per_segment=10, sample_every=1)
+    return random_bundle(folder, seed=0, segments=3, frames_per_segment=10, sample_every=1)
 
 
 @pytest.fixture(scope="session")
 def light_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For daemons that must keep up on a busy machine: five predictions a second, 1.6 s long."""
     folder = tmp_path_factory.mktemp("bundles") / "light"
-    return _random_bundle(folder, seed=1, segments=2, frames_per_segment=4, sample_every=5)
+    return random_bundle(folder, seed=1, segments=2, frames_per_segment=4, sample_every=5)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +95,7 @@ def default_bundle() -> Path:
 def jhmdb_clips(data_dir: Path) -> list[Path]:
     """One clip of each of JHMDB's classes."""
     classes = sorted((data_dir / "jhmdb" / "videos").iterdir())
-    return [sorted(folder.glob("*.mp4"))[0] for folder in classes]
+    return [min(folder.glob("*.mp4")) for folder in classes]
 
 
 @pytest.fixture(scope="session")

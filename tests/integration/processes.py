@@ -46,7 +46,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 
-def gesta(*arguments: object, timeout_s: float = 60.0, **settings: Any) -> subprocess.CompletedProcess[str]:
+def gesta(
+    *arguments: object, timeout_s: float = 90.0, **settings: Any
+) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""
     return subprocess.run(
         settings.pop("command", command(*arguments)),
@@ -65,9 +67,15 @@ class Process:
     What it writes is read at once, so that it never waits for a full pipe.
     """
 
-    def __init__(self, *arguments: object, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        env: dict[str, str] | None = None,
+        cores: set[int] | None = None,
+    ) -> None:
         self.popen = subprocess.Popen(
             command(*arguments),
+            preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -151,15 +159,17 @@ class Process:
 
 
 class Messages:
-    """What a subscriber has read so far, in order."""
+    """What a subscriber has read so far, in order; `keep` says which to keep."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[Message], bool] = lambda message: True) -> None:
+        self._keep = keep
         self.all: list[Message] = []
         self._news = threading.Condition()
 
     def take(self, message: Message) -> None:
         with self._news:
-            self.all.append(message)
+            if self._keep(message):
+                self.all.append(message)
             self._news.notify_all()
 
     def of(self, kind: str, camera: str | None = None, **fields: Any) -> list[Message]:
@@ -217,8 +227,10 @@ class Watcher(Process):
 class Listener:
     """A subscriber in this process, on a socket of its own that hears a daemon's first words."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.messages = Messages()
+    def __init__(
+        self, endpoint: str, keep: Callable[[Message], bool] = lambda message: True
+    ) -> None:
+        self.messages = Messages(keep)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, args=(endpoint,), daemon=True)
         self._thread.start()
@@ -243,16 +255,23 @@ class Daemon(Process):
     """`gesta run ARGUMENTS`, whose messages are read.
 
     watch: by `gesta watch --json`, in another process; else by a socket here.
+    keep: which messages to keep, of those read here.
+    cores: the only ones that it may run on.
     """
 
     def __init__(
-        self, *arguments: object, watch: bool = False, env: dict[str, str] | None = None
+        self,
+        *arguments: object,
+        watch: bool = False,
+        keep: Callable[[Message], bool] = lambda message: True,
+        env: dict[str, str] | None = None,
+        cores: set[int] | None = None,
     ) -> None:
         self.endpoint = free_endpoint()
-        self.subscriber = Watcher(self.endpoint) if watch else Listener(self.endpoint)
+        self.subscriber = Watcher(self.endpoint) if watch else Listener(self.endpoint, keep)
         self.messages = self.subscriber.messages
         given = ["--publish", self.endpoint, "--precision", "fp32"]
-        super().__init__("run", *given, *arguments, env=env)
+        super().__init__("run", *given, *arguments, env=env, cores=cores)
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
         """Waits for a message, or a number of them."""

@@ -93,10 +93,12 @@ class TestUrls:
 
     def test_unknown_codec_for_the_daemon(self, light_bundle: Path) -> None:
         """It goes on trying: a camera may be set right."""
-        with RtspServer(codec="XYZ9/90000") as server:
-            with Daemon(server.url, "--bundle", light_bundle) as daemon:
-                assert daemon.status("offline", "CODEC", timeout_s=60)["next_retry_s"] is not None
-                assert daemon.stop() == 0
+        with (
+            RtspServer(codec="XYZ9/90000") as server,
+            Daemon(server.url, "--bundle", light_bundle) as daemon,
+        ):
+            assert daemon.status("offline", "CODEC", timeout_s=60)["next_retry_s"] is not None
+            assert daemon.stop() == 0
 
     def test_sound_without_video(self, light_bundle: Path) -> None:
         with RtspServer(media="audio", codec="PCMU/8000") as server:
@@ -286,7 +288,10 @@ class TestConfiguration:
         ("text", "words"),
         [
             ('sight = "home"', ("sight", "unknown key", '"site"')),
-            ('[[camera]]\nurl = "scene:"\ntransprot = "udp"', ("camera[0].transprot", '"transport"')),
+            (
+                '[[camera]]\nurl = "scene:"\ntransprot = "udp"',
+                ("camera[0].transprot", '"transport"'),
+            ),
             ('[publish]\nbinding = "tcp://127.0.0.1:1"', ("publish.binding",)),
             ('[[camera]]\nname = "node"\nurl = "scene:"', ("camera[0].name", "node")),
             ('[[camera]]\nname = "Big Hall"\nurl = "scene:"', ("camera[0].name", "Big Hall")),
@@ -301,7 +306,10 @@ class TestConfiguration:
             ('camera = "scene:"', ("camera",)),
             ("", ("no camera",)),
             ("site = home", ("not valid TOML", "line 1")),
-            ('[[camera]]\nurl = "rtsp://a:${NO_SUCH_VARIABLE}@h/s"', ("camera[0].url", "NO_SUCH_VARIABLE")),
+            (
+                '[[camera]]\nurl = "rtsp://a:${NO_SUCH_VARIABLE}@h/s"',
+                ("camera[0].url", "NO_SUCH_VARIABLE"),
+            ),
             ('[[camera]]\nurl = "rtsp://a:${file:/no/such}@h/s"', ("camera[0].url", "/no/such")),
         ],
     )

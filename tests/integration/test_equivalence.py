@@ -33,7 +33,15 @@ from stream.opening import Engine, Opening
 from stream.samples import SampleQueue, StreamSample
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions
-from tests.integration.offline import Answer, Features, Inputs, answers, decoded, features_of, on_grid
+from tests.integration.offline import (
+    Answer,
+    Features,
+    Inputs,
+    answers,
+    decoded,
+    features_of,
+    on_grid,
+)
 from training.export import load_bundle
 from training.model.sta_tsn import StaTsn
 
@@ -62,7 +70,11 @@ class Model:
 
     def recogniser(self, calibration: Calibration, graphs: Graphs | None = None) -> Recogniser:
         manifest = msgspec.structs.replace(self.manifest, calibration=calibration)
-        return Recogniser(dataclasses.replace(self.bundle, manifest=manifest), graphs or self.graphs)
+        bundle = dataclasses.replace(self.bundle, manifest=manifest)
+        return Recogniser(bundle, graphs or self.graphs)
+
+    def offline(self, case: Case, calibration: Calibration) -> list[Answer]:
+        return list(answers(self.torch, case.features, self.manifest, calibration))
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,9 @@ def steps(recogniser: Recogniser, case: Case) -> list[Recognition]:
     return [recogniser.step([each.sample])[0] for each in case.samples]
 
 
-def assert_same(found: Sequence[Recognition], expected: Sequence[Answer], manifest: Manifest) -> None:
+def assert_same(
+    found: Sequence[Recognition], expected: Sequence[Answer], manifest: Manifest
+) -> None:
     """Every hop's numbers, per stream and fused."""
     assert len(found) == len(expected)
     for hop, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
@@ -148,9 +162,7 @@ def assert_same(found: Sequence[Recognition], expected: Sequence[Answer], manife
 
 def assert_case(model: Model, case: Case, calibration: Calibration) -> None:
     found = steps(model.recogniser(calibration), case)
-    assert_same(
-        found, list(answers(model.torch, case.features, model.manifest, calibration)), model.manifest
-    )
+    assert_same(found, model.offline(case, calibration), model.manifest)
 
 
 class TestInputs:
@@ -238,8 +250,7 @@ class TestSeveralCameras:
                 found[recognition.camera].append(recognition)
             hop += 1
         for case, recognitions in zip(cases, found.values(), strict=True):
-            expected = answers(model.torch, case.features, model.manifest, UNCALIBRATED)
-            assert_same(recognitions, list(expected), model.manifest)
+            assert_same(recognitions, model.offline(case, UNCALIBRATED), model.manifest)
 
     def test_threads_and_queues_of_the_daemon(self, model: Model, real_cases: list[Case]) -> None:
         cases = real_cases[:3]
@@ -265,8 +276,7 @@ class TestSeveralCameras:
         assert not thread.is_alive()
         assert thread.failure is None
         for case, recognitions in zip(cases, found.values(), strict=True):
-            expected = answers(model.torch, case.features, model.manifest, UNCALIBRATED)
-            assert_same(recognitions, list(expected), model.manifest)
+            assert_same(recognitions, model.offline(case, UNCALIBRATED), model.manifest)
 
 
 def as_camera(sample: Sample, camera: str) -> Sample:
@@ -305,7 +315,7 @@ class TestMistakesShow:
 
 
 def assert_differs(model: Model, case: Case, recogniser: Recogniser) -> None:
-    expected = list(answers(model.torch, case.features, model.manifest, UNCALIBRATED))
+    expected = model.offline(case, UNCALIBRATED)
     with pytest.raises(AssertionError):
         assert_same(steps(recogniser, case), expected, model.manifest)
 

@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
-import av
 import pytest
 
 from tests.gstreamer_server import GStreamerServer
@@ -323,7 +322,10 @@ def test_scene_over_rtsp(light_bundle: Path) -> None:
             drawn.append(next(scene).image.copy())
         return drawn[tick]
 
-    with RtspServer(picture=picture) as server, Daemon(server.url, "--bundle", light_bundle) as daemon:
+    with (
+        RtspServer(picture=picture) as server,
+        Daemon(server.url, "--bundle", light_bundle) as daemon,
+    ):
         daemon.complete(timeout_s=60)
         predictions = daemon.predictions(20)
         assert daemon.stop() == 0

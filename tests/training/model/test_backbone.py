@@ -23,7 +23,9 @@ from training.model.backbone import (
 
 
 def images(batch: int, *, channels: int = 3, size_px: int = 64) -> torch.Tensor:
-    return torch.randn(batch, channels, size_px, size_px, generator=torch.Generator().manual_seed(1))
+    return torch.randn(
+        batch, channels, size_px, size_px, generator=torch.Generator().manual_seed(1)
+    )
 
 
 @pytest.mark.parametrize("name", ["resnet152", "resnet50", "resnet18", "mobilenet_v2"])
