@@ -152,7 +152,8 @@ def random_bundle(backbone: str, progress: Callable[[str], None]) -> Iterator[Bu
         path = Path(folder) / backbone
         progress(f"exporting {backbone} with random weights")
         command = [sys.executable, "-m", "training.cli", "export", "--random"]
-        _run([*command, "--backbone", backbone, "--out", str(path)])
+        shape = ["--hidden-width", "2048", "--input-size", "224", "--sample-every", "5"]
+        _run([*command, "--backbone", backbone, *shape, "--out", str(path)])
         yield Bundle.open(str(path))
 
 

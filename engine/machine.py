@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import importlib.metadata
 import importlib.util
 import os
@@ -24,6 +23,10 @@ _FEATURES = {
     "asimd": "neon",
     "bf16": "bf16",
 }
+
+# Where the driver shows itself if not in /sys: a container's devices, a Jetson, Windows' subsystem.
+# (Python's own search for libcuda would run a linker, or even a compiler.)
+_NVIDIA_SIGNS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/usr/lib/wsl/lib/libcuda.so.1")
 
 
 @dataclass(frozen=True)
@@ -93,4 +96,4 @@ def _nvidia_driver() -> str | None:
     try:
         return Path("/sys/module/nvidia/version").read_text(encoding="ascii").strip()
     except OSError:
-        return "present" if ctypes.util.find_library("cuda") else None
+        return "present" if any(Path(sign).exists() for sign in _NVIDIA_SIGNS) else None

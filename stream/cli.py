@@ -108,7 +108,8 @@ def _check(arguments: Namespace) -> int:
     from stream.check import check
 
     signal.signal(signal.SIGTERM, _interrupt)
-    check(_config(arguments, [arguments.url or "scene:"]), opens_url=arguments.url is not None)
+    opens_url = arguments.url is not None
+    check(_config(arguments, [arguments.url if opens_url else "scene:"]), opens_url=opens_url)
     return 0
 
 

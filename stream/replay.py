@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.screen import Terminal
 from stream.sources.open import is_file, open_source
-from stream.sources.source import SourceOptions
+from stream.sources.source import Source, SourceOptions
 from stream.view import bar
 
 BAR_CELLS = 20
@@ -63,26 +64,27 @@ def replay(config: Config, *, as_json: bool) -> None:
     if not is_file(camera.url):
         raise ConfigError(f"{camera.masked_url} is no file; replay plays files, gesta run the rest")
     opening = open_bundle(config)
-    with progress_on_stderr() as say:
-        engine = opening.open_engine(config, say)
-    try:
-        played = play(config, camera, opening, engine)
+    source = open_source(camera.url, SourceOptions(transport=camera.transport))
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        source.open()  # before the engine, which takes seconds the first time
+        with progress_on_stderr() as say:
+            engine = opening.open_engine(config, say)
+        stack.callback(engine.graphs.close)
+        played = play(source, config, camera, opening, engine)
         if as_json:
             for item in played:
                 sys.stdout.buffer.write(msgspec.json.encode(item.prediction) + b"\n")
             sys.stdout.buffer.flush()
         else:
             _tell(played, Path(camera.url).name)
-    finally:
-        engine.graphs.close()
 
 
 def play(
-    config: Config, camera: CameraConfig, opening: Opening, engine: Engine
+    source: Source, config: Config, camera: CameraConfig, opening: Opening, engine: Engine
 ) -> Iterator[Played]:
-    """Every prediction of a file, in order. The same numbers each time, bit for bit."""
+    """Every prediction of an open source, in order. The same numbers each time, bit for bit."""
     manifest = opening.manifest
-    source = open_source(camera.url, SourceOptions(transport=camera.transport))
     sampler = opening.open_sampler(camera)
     writer = Writer(
         envelope=Envelope(config.site, config.node),
@@ -91,19 +93,15 @@ def play(
         clock_ns=time.monotonic_ns,
     )
     first_ns: int | None = None
-    try:
-        source.open()
-        for frame in source.frames():
-            first_ns = frame.pts_ns if first_ns is None else first_ns
-            for sample in sampler.push(frame):
-                taken_ns = time.monotonic_ns()
-                (recognition,) = engine.recogniser.step([sample.sample])
-                prediction = writer.prediction(
-                    sample, recognition, taken_ns=taken_ns, done_ns=time.monotonic_ns()
-                )
-                yield Played((frame.pts_ns - first_ns) / 1e9, prediction)
-    finally:
-        source.close()
+    for frame in source.frames():
+        first_ns = frame.pts_ns if first_ns is None else first_ns
+        for sample in sampler.push(frame):
+            taken_ns = time.monotonic_ns()
+            (recognition,) = engine.recogniser.step([sample.sample])
+            prediction = writer.prediction(
+                sample, recognition, taken_ns=taken_ns, done_ns=time.monotonic_ns()
+            )
+            yield Played((frame.pts_ns - first_ns) / 1e9, prediction)
 
 
 class Timeline:

@@ -63,7 +63,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             default=torch.get_num_threads(),
             help="processor cores to use (default: all)",
         )
-        if name == "stage1":
+        if name in ("stage1", "stage2"):
             parser.add_argument(
                 "--stream",
                 choices=MODALITIES,
@@ -85,12 +85,15 @@ def handle(given: argparse.Namespace) -> int:
     command: str = given.command
     if command in ("prepare", "run"):
         steps.prepare_data(run)
+    chosen: Modality | None = getattr(given, "stream", None)
     if command in ("stage1", "run"):
-        chosen: Modality | None = getattr(given, "stream", None)
         for modality in MODALITIES if chosen is None else (chosen,):
             steps.stage1(run, modality)
     if command in ("stage2", "run"):
-        steps.stage2(run)
+        if chosen is None:
+            steps.assemble(run)
+        else:
+            steps.stage2(run, chosen)
     if command in ("evaluate", "run"):
         steps.evaluate_model(run)
     if command == "run":

@@ -86,10 +86,7 @@ def handle(given: argparse.Namespace) -> int:
         )
     if given.random:
         _say(f"drawing {asked.get('backbone', 'the default backbone')} at random")
-        try:
-            described = random_bundle(given.out, **named, **asked)
-        except ValueError as error:  # an impossible configuration, said by ModelConfig
-            raise TrainingError(f"There is no such model: {error}.") from error
+        described = random_bundle(given.out, **named, **asked)
     else:
         if asked:
             raise TrainingError(

@@ -101,7 +101,7 @@ def cached_features(
 
     The file's name has a digest of the stream's weights, so features of older ones aren't taken.
     """
-    digest = _digest(stream)
+    digest = digest_of(stream)
     found: list[Features] = []
     for view in range(views):
         path = folder / f"{modality}_{name}_view{view}_{digest}.npz"
@@ -126,7 +126,8 @@ def cached_features(
     return found
 
 
-def _digest(stream: SpatialStream) -> str:
+def digest_of(stream: SpatialStream) -> str:
+    """A short name for the weights of a stream."""
     digest = hashlib.sha256()
     for value in stream.state_dict().values():
         digest.update(value.contiguous().numpy().tobytes())

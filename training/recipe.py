@@ -89,11 +89,13 @@ class Stage1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Key-frame exploration on frozen features.
 
-    views: the centre crop, and views - 1 random ones of each clip. folds: of the cross-fitted
+    every: use each second, third, ... clip of a set only. views: the centre crop, and views - 1
+    random ones of each clip. folds: of the cross-fitted
     binary classifiers. learning_rate is divided by 10 every `step_every` iterations.
     """
 
     draw: dict[str, Count]
+    every: dict[str, Count] = {}
     views: Count = 2
     iterations: Count = 15000
     step_every: Count = 3000

@@ -3,6 +3,7 @@
     RUN/store/SET/        prepared clips
     RUN/rgb.pt, flow.pt   the first stage, after its last whole epoch
     RUN/features/         of the frozen streams, for the second stage
+    RUN/rgb_head.pt, ...  the second stage
     RUN/model.pt          the whole model, as `gesta-train export` takes it
     RUN/metrics.json      what `evaluate` measured
     RUN/bundle/           the bundle
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -28,8 +30,15 @@ from training.data.prepare import prepare
 from training.errors import CheckpointError, DataError, RecipeError
 from training.evaluate import PROTOCOLS, evaluate
 from training.export import export_bundle
-from training.features import MODALITIES, cached_features
-from training.model.build import Modality, ModelConfig, build, build_frame_classifier
+from training.features import MODALITIES, cached_features, digest_of
+from training.model.build import (
+    Modality,
+    ModelConfig,
+    build,
+    build_frame_classifier,
+    build_head,
+)
+from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
@@ -134,48 +143,63 @@ def stage1(run: Run, modality: Modality) -> FrameClassifier:
     )
 
 
-def stage2(run: Run) -> StaTsn:
-    """Freeze both CNNs, train both heads, and write the whole model."""
-    model = build(run.config)
-    sets = run.training_sets()
-    for modality in MODALITIES:
-        first = read_stage1(run, modality)
-        getattr(model, modality).load_state_dict(first.stream.state_dict())
-        clips = {}
-        for name in run.recipe.stage2.draw:
-            views = cached_features(
-                first.stream,
-                modality,
-                sets[name],
-                views=run.recipe.stage2.views,
-                side=run.config.input_size,
-                seed=run.recipe.seed,
-                precision=run.recipe.precision,
-                folder=run.folder / "features",
-                name=name,
-                progress=run.progress,
-            )
-            clips[name], true = feature_clips(
-                sets[name],
-                views,
-                run.recipe.classes,
-                folds=run.recipe.stage2.folds,
-                seed=run.recipe.seed,
-            )
-            run.progress.note(f"{modality}: {true:.1%} of the frames of {name} show their action")
-        head = getattr(model, f"{modality}_head")
-        # With even attention this start is the first stage's TSN, so training can only add to it.
-        head.classifier.load_state_dict(first.classifier.state_dict())
-        train_stage2(
+def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
+    """Train one stream's head on its frozen CNN, unless that has been done."""
+    first = read_stage1(run, modality)
+    head = build_head(run.config)
+    trained_on = {
+        "stream": digest_of(first.stream),
+        "settings": msgspec.json.encode(run.recipe.stage2).decode(),
+    }
+    path = run.folder / f"{modality}_head.pt"
+    if path.is_file() and (state := load_checkpoint(path))["trained_on"] == trained_on:
+        run.progress.note(f"{modality} key frames: done before, {path}")
+        head.load_state_dict(state["state_dict"])
+        return head.eval()
+    clips = {}
+    for name in run.recipe.stage2.draw:
+        every = run.recipe.stage2.every.get(name, 1)
+        stored = run.stored(name, run.clips(name)[0])[::every]
+        views = cached_features(
+            first.stream,
             modality,
-            clips,
-            head,
-            settings=run.recipe.stage2,
-            segments=model.segments,
-            frames_per_segment=model.frames_per_segment,
+            stored,
+            views=run.recipe.stage2.views,
+            side=run.config.input_size,
             seed=run.recipe.seed,
+            precision=run.recipe.precision,
+            folder=run.folder / "features",
+            name=f"{name}_{every}",
             progress=run.progress,
         )
+        clips[name] = (stored, views)
+    judged, true = feature_clips(
+        clips, run.recipe.classes, folds=run.recipe.stage2.folds, seed=run.recipe.seed
+    )
+    run.progress.note(f"{modality}: {true:.1%} of the frames show their action")
+    # With even attention this start is the first stage's TSN, so training can only add to it.
+    head.classifier.load_state_dict(first.classifier.state_dict())
+    train_stage2(
+        modality,
+        judged,
+        head,
+        settings=run.recipe.stage2,
+        segments=run.config.segments,
+        frames_per_segment=run.config.frames_per_segment,
+        seed=run.recipe.seed,
+        progress=run.progress,
+    )
+    save_checkpoint(path, {"state_dict": head.state_dict(), "trained_on": trained_on})
+    return head
+
+
+def assemble(run: Run) -> StaTsn:
+    """Put both streams and both heads together, and write the whole model."""
+    model = build(run.config)
+    for modality in MODALITIES:
+        head = stage2(run, modality)
+        getattr(model, modality).load_state_dict(read_stage1(run, modality).stream.state_dict())
+        getattr(model, f"{modality}_head").load_state_dict(head.state_dict())
     state = {"config": run.config.to_dict(), "state_dict": model.state_dict()}
     save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run, {})})
     return model.eval()

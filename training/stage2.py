@@ -92,25 +92,36 @@ def train_stage2(
 
 
 def feature_clips(
-    clips: Sequence[StoredClip],
-    views: Sequence[Features],
+    sets: Mapping[str, tuple[Sequence[StoredClip], Sequence[Features]]],
     classes: Sequence[str],
     *,
     folds: int,
     seed: int,
-) -> tuple[list[FeatureClip], float]:
-    """Features with the verdicts of cross-fitted classifiers; also the part of frames judged true.
+) -> tuple[dict[str, list[FeatureClip]], float]:
+    """Every set's clips and views, with the verdicts of cross-fitted classifiers on each tick.
 
-    The classifiers see view 0, the centre crop; a tick shows the action or doesn't, in any view.
+    The classifiers see view 0, the centre crop: a tick shows the action or doesn't, in any view.
+    Also returns the part of all frames that were judged true.
     """
     number = {label: index for index, label in enumerate(classes)}
-    labels = {clip.key: number[clip.label] for clip in clips}
-    groups = {clip.key: clip.group for clip in clips}
-    true = judge_frames(views[0], labels, groups, len(classes), folds=folds, seed=seed)
-    found = [
-        FeatureClip(labels[clip.key], tuple(view[clip.key] for view in views), ~true[clip.key])
-        for clip in clips
-    ]
+    features, labels, groups = {}, {}, {}
+    for name, (clips, views) in sets.items():
+        for clip in clips:
+            key = f"{name}/{clip.key}"
+            features[key] = views[0][clip.key]
+            labels[key], groups[key] = number[clip.label], f"{name}/{clip.group}"
+    true = judge_frames(features, labels, groups, len(classes), folds=folds, seed=seed)
+    found = {
+        name: [
+            FeatureClip(
+                number[clip.label],
+                tuple(view[clip.key] for view in views),
+                ~true[f"{name}/{clip.key}"],
+            )
+            for clip in clips
+        ]
+        for name, (clips, views) in sets.items()
+    }
     return found, float(np.concatenate(list(true.values())).mean())
 
 

@@ -121,10 +121,10 @@ def open_container(
 
     stall_s: a read that blocks for so long fails; None waits for ever.
     """
-    # FFmpeg gives up a read after twice the read timeout.
-    timeout = (open_timeout_s, None if stall_s is None else stall_s / 2)
     with mapped_errors(shown, timeout_s=open_timeout_s, opened=False):
-        return av.open(url, options=dict(options), format=container_format, timeout=timeout)
+        return av.open(
+            url, options=dict(options), format=container_format, timeout=(open_timeout_s, stall_s)
+        )
 
 
 def video_of(

@@ -84,14 +84,19 @@ class FileSource:
         if container is None or stream is None:
             raise SourceError(Reason.NOT_FOUND, f"{self._path} is not open")
         self._pacer.restart()
-        first_ns, last_ns, untimed = None, 0, 0
+        first_ns, last_ns, step_ns, untimed = None, 0, 0, 0
         for picture in self._pictures(container, stream):
-            if picture.pts_ns is None:
+            pts_ns = picture.pts_ns
+            if container.format.name == "avi":
+                # It keeps decoding times alone, while its pictures come in order of presentation;
+                # the last of them, which the decoder held back, have no time of their own.
+                pts_ns = last_ns + step_ns if picture.dts_ns is None else picture.dts_ns
+            if pts_ns is None:
                 untimed += 1
                 continue
-            lag_ms = self._pacer.hold(picture.pts_ns) if self._options.realtime else 0.0
+            lag_ms = self._pacer.hold(pts_ns) if self._options.realtime else 0.0
             yield SourceFrame(
-                pts_ns=picture.pts_ns,
+                pts_ns=pts_ns,
                 captured_at_ns=self._utc_ns(),
                 clock="file",
                 uncertainty_ms=0.0,
@@ -102,8 +107,8 @@ class FileSource:
                 lost={**picture.lost, "untimed": untimed} if untimed else picture.lost,
                 new_epoch=is_repeat and first_ns is None,
             )
-            first_ns = picture.pts_ns if first_ns is None else first_ns
-            last_ns, untimed = picture.pts_ns, 0
+            first_ns = pts_ns if first_ns is None else first_ns
+            last_ns, step_ns, untimed = pts_ns, pts_ns - last_ns, 0
         if first_ns is None:
             why = "its pictures have no timestamps" if untimed else "not one picture can be decoded"
             raise SourceError(Reason.CODEC, f"{self._path}: {why}; convert it to MP4 with H.264")

@@ -44,8 +44,13 @@ def test_an_arm_board_is_described_too(cpuinfo):
     assert found.cpu
 
 
-def test_this_machine_is_described_without_loading_anything():
-    found = describe_machine()
+def test_this_machine_is_described_without_loading_or_starting_anything():
+    started = []
+    sys.addaudithook(
+        lambda event, arguments: started.append(arguments) if "Popen" in event else None
+    )
+    found = describe_machine.__wrapped__()
+    assert not started
     assert isinstance(found, Machine)
     assert 1 <= found.cores <= os.cpu_count()
     assert found.openvino

@@ -38,6 +38,10 @@ def assert_sentence(done: Done, code: int, *words: str) -> None:
         assert word in last
 
 
+def check(url: str, bundle: Path, *more: object) -> Done:
+    return gesta("check", url, "--bundle", bundle, "--precision", "fp32", *more)
+
+
 def without_capabilities(*arguments: object) -> list[str]:
     """The command line, for a user whom file modes bind: root passes over them."""
     if os.geteuid() != 0:
@@ -63,22 +67,22 @@ class TestUrls:
         ],
     )
     def test_wrong(self, light_bundle: Path, url: str, code: int, word: str) -> None:
-        assert_sentence(gesta("check", url, "--bundle", light_bundle), code, word)
+        assert_sentence(check(url, light_bundle), code, word)
 
     def test_nobody_listens(self, light_bundle: Path) -> None:
         with RtspServer() as server:
             url = server.url
-        assert_sentence(gesta("check", url, "--bundle", light_bundle), SOURCE, "refuses")
+        assert_sentence(check(url, light_bundle), SOURCE, "refuses")
 
     def test_nothing_at_the_path(self, light_bundle: Path) -> None:
         with RtspServer() as server:
             url = server.url.replace("/stream", "/elsewhere")
-            assert_sentence(gesta("check", url, "--bundle", light_bundle), SOURCE, "nothing at")
+            assert_sentence(check(url, light_bundle), SOURCE, "nothing at")
 
     def test_wrong_password_is_masked(self, light_bundle: Path) -> None:
         with RtspServer(user="viewer", password="right") as server:
             url = server.url_with(f"viewer:{SECRET}")
-            done = gesta("check", url, "--bundle", light_bundle, "-v")
+            done = check(url, light_bundle, "-v")
         assert_sentence(done, SOURCE, "password", "viewer:***@")
         assert SECRET not in done.stdout + done.stderr
 
@@ -89,7 +93,7 @@ class TestUrls:
 
     def test_unknown_codec(self, light_bundle: Path) -> None:
         with RtspServer(codec="XYZ9/90000") as server:
-            assert_sentence(gesta("check", server.url, "--bundle", light_bundle), SOURCE, "codec")
+            assert_sentence(check(server.url, light_bundle), SOURCE, "can't be decoded")
 
     def test_unknown_codec_for_the_daemon(self, light_bundle: Path) -> None:
         """It goes on trying: a camera may be set right."""
@@ -102,7 +106,7 @@ class TestUrls:
 
     def test_sound_without_video(self, light_bundle: Path) -> None:
         with RtspServer(media="audio", codec="PCMU/8000") as server:
-            assert_sentence(gesta("check", server.url, "--bundle", light_bundle), SOURCE)
+            assert_sentence(check(server.url, light_bundle), SOURCE)
 
     def test_speaks_no_rtsp(self, light_bundle: Path) -> None:
         """The default port of a database, say."""
@@ -110,7 +114,7 @@ class TestUrls:
             listener.settimeout(60)
             url = f"rtsp://127.0.0.1:{listener.getsockname()[1]}/stream"
             with subprocess.Popen(
-                command("check", url, "--bundle", light_bundle),
+                command("check", url, "--bundle", light_bundle, "--precision", "fp32"),
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             ) as checking:  # fmt: skip
                 for _ in range(2):  # FFmpeg's connection, and the one that asks why
@@ -201,11 +205,15 @@ class TestFiles:
         file = tmp_path / "secret.mp4"
         shutil.copy(clip, file)
         file.chmod(0)
-        arguments = without_capabilities("replay", file, "--bundle", light_bundle)
+        arguments = without_capabilities(
+            "replay", file, "--bundle", light_bundle, "--precision", "fp32"
+        )
         assert_sentence(gesta(command=arguments), SOURCE, "no permission", "secret.mp4")
 
     def test_no_permission_for_the_device(self, light_bundle: Path, device: Path) -> None:
-        arguments = without_capabilities("check", device, "--bundle", light_bundle)
+        arguments = without_capabilities(
+            "check", device, "--bundle", light_bundle, "--precision", "fp32"
+        )
         assert_sentence(gesta(command=arguments), SOURCE, "no permission", str(device))
 
     @pytest.fixture

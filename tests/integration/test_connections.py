@@ -49,9 +49,10 @@ class Spy:
         return {**environment(), "PYTHONPATH": path, "SPY_FOLDER": str(self.folder / "events")}
 
     def events(self) -> list[tuple[str, list[str]]]:
-        lines = [line for file in (self.folder / "events").iterdir() for line in file.open()]
-        assert lines, "the spy was not loaded"
-        return [(event, arguments) for event, arguments in map(json.loads, lines)]
+        texts = [file.read_text() for file in (self.folder / "events").iterdir()]
+        assert texts, "the spy was not loaded"
+        lines = [json.loads(line) for text in texts for line in text.splitlines()]
+        return [(event, arguments) for event, arguments in lines]
 
     def modules(self) -> set[str]:
         (modules,) = [set(arguments) for event, arguments in self.events() if event == "modules"]

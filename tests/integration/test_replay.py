@@ -33,8 +33,9 @@ def predictions(clip: Path, small_bundle: Path) -> list[Message]:
 
 
 def numbers(prediction: Message) -> Message:
-    """Without what may differ from run to run: ids, clock times, latencies."""
+    """Without what may differ from run to run: ids, clock times, latencies, queues."""
     rest = {key: value for key, value in prediction.items() if key not in OF_THIS_RUN}
+    rest["dropped"] = {cause: count for cause, count in prediction["dropped"].items() if count}
     rest["time"] = {k: v for k, v in prediction["time"].items() if k not in OF_THIS_CLOCK}
     return rest
 

@@ -148,14 +148,13 @@ def test_a_bug_is_called_one(
     assert "this is a bug (ZeroDivisionError)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["torch", "torchvision", "onnx"])
-def test_without_its_libraries_it_says_how_to_get_them(missing: str) -> None:
+def test_without_torch_it_says_how_to_get_it() -> None:
     code = (
-        f"import sys; sys.modules[{missing!r}] = None\n"
+        "import sys; sys.modules['torch'] = None\n"
         "from training.cli import main; sys.exit(main(['--help']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
-    assert f"Training needs {missing}" in done.stderr
+    assert "Training needs torch" in done.stderr
     assert "pip install '.[training]'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -190,13 +190,9 @@ def test_given_samples_become_the_golden_inputs(trained: StaTsn, tmp_path: Path)
 
 
 def test_the_same_seed_gives_the_same_bundle(tmp_path: Path) -> None:
-    sums = []
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        random_bundle(
-            tmp_path / name, backbone="resnet18", hidden_width=4, input_size=32, seed=seed
-        )
-        sums.append(Bundle.open(tmp_path / name).sha256)
-    assert sums[0] == sums[1] != sums[2]
+    for name in ("a", "b"):
+        random_bundle(tmp_path / name, backbone="resnet18", hidden_width=4, input_size=32, seed=5)
+    assert Bundle.open(tmp_path / "a").sha256 == Bundle.open(tmp_path / "b").sha256
 
 
 def test_the_baseline_without_attention_can_be_shipped_too(tmp_path: Path) -> None:

@@ -67,6 +67,17 @@ def test_containers_and_names(tmp_path: Path, name: str, codec: str) -> None:
     assert len(play(f"file://{str(path).replace('%', '%25').replace(' ', '%20')}")) == 10
 
 
+def test_an_avi_that_holds_no_presentation_times(tmp_path: Path) -> None:
+    """Pictures predicted from later ones are stored behind them, with decoding times alone."""
+    path = tmp_path / "a.avi"
+    write_video(path, (picture(tick) for tick in range(20)), codec="libx264")
+    with av.open(str(path)) as container:
+        stored = [frame.pts for frame in container.decode(video=0)]
+    assert stored != sorted(stored)  # or else there is nothing to put right
+    assert np.allclose(np.diff([frame.pts_ns for frame in play(path)]), STEP_NS, atol=1e6)
+    assert len(play(path)) == 20
+
+
 def test_a_rate_that_is_no_whole_number_of_nanoseconds_never_drifts(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", (picture(t) for t in range(31)), fps=30)
     assert [f.pts_ns for f in play(path)][::3] == [tick * 100_000_000 for tick in range(11)]
