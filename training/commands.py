@@ -1,4 +1,4 @@
-"""The training commands of `gesta-train`: prepare, stage1, stage2, evaluate, and run for all."""
+"""The training commands of `gesta-train`: each step, and run for all."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _HELP = {
     "prepare": "decode the clips to grid frames and optical flow, once",
     "stage1": "train the CNNs with spatial attention",
     "stage2": "train key-frame exploration on the frozen CNNs",
+    "calibrate": "fit the temperature on the streams held out for it",
     "evaluate": "measure the model on the test parts",
-    "run": "prepare, stage1, stage2, evaluate and export, going on where it stopped",
+    "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
 }
 
 
@@ -94,6 +95,8 @@ def handle(given: argparse.Namespace) -> int:
             steps.assemble(run)
         else:
             steps.stage2(run, chosen)
+    if command in ("calibrate", "run"):
+        steps.calibrate(run)
     if command in ("evaluate", "run"):
         steps.evaluate_model(run)
     if command == "run":

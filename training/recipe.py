@@ -22,19 +22,20 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """A set of clips, by the name that `--data NAME=FOLDER` gives a place to.
 
     layout: `folder` is FOLDER/CLASS/*.mp4; `jhmdb` is FOLDER/videos/CLASS/*.mp4 with the official
-        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each, for testing.
+        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each.
     split: which official split, for `jhmdb`; its train part is trained on, its test part tested.
-    use: what the clips of a `folder` are for.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; `jhmdb`
+        stays `train`, and brings its test part along.
     """
 
     layout: Literal["folder", "jhmdb", "streams"]
     split: Literal[1, 2, 3] = 1
-    use: Literal["train", "test"] = "train"
+    use: Literal["train", "calibrate", "test"] = "train"
 
     @property
     def trains(self) -> bool:
         """Whether it has clips to train on."""
-        return self.layout != "streams" and self.use == "train"
+        return self.use == "train"
 
 
 class Prepared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -159,6 +160,9 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
+_USES = {"folder": ("train", "test"), "jhmdb": ("train",), "streams": ("calibrate", "test")}
+
+
 def _problem(recipe: Recipe) -> str | None:
     """What the types can't say."""
     classes = recipe.classes
@@ -166,6 +170,9 @@ def _problem(recipe: Recipe) -> str | None:
         return "`classes` must be two or more different names"
     if IDLE in classes and classes[-1] != IDLE:
         return f"`classes` must end with {IDLE!r}"
+    for name, described in recipe.sets.items():
+        if described.use not in _USES[described.layout]:
+            return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):
         for index, phase in enumerate(getattr(recipe.stage1, stream)):

@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 import torch
 
+from training.calibrate import fit_temperature
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.annotations import IDLE, Clip, check_known, read_folder, read_split
 from training.data.frame_store import FrameStore, StoredClip
@@ -38,6 +39,7 @@ from training.model.build import (
     build_frame_classifier,
     build_head,
 )
+from training.model.consensus import Temperatures
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
@@ -46,8 +48,9 @@ from training.stage1 import train_stage1
 from training.stage2 import feature_clips, train_stage2
 from training.streaming_evaluation import (
     ACTION,
-    LabelledStream,
+    Interval,
     evaluate_streams,
+    predict_middles,
     read_streams,
 )
 
@@ -85,8 +88,14 @@ class Run:
         check_known(clips, self.recipe.classes, folder)
         return (clips, ()) if described.use == "train" else ((), clips)
 
-    def streams(self, name: str) -> list[LabelledStream]:
-        return read_streams(self.data[name])
+    def stored_streams(self, name: str) -> list[tuple[StoredClip, Sequence[Interval]]]:
+        """The streams of a set that could be prepared, with their truth."""
+        store = self.store(name)
+        return [
+            (store.open(stream.clip), stream.intervals)
+            for stream in read_streams(self.data[name])
+            if stream.clip in store
+        ]
 
     def store(self, name: str) -> FrameStore:
         return FrameStore(self.folder / "store" / name, self.recipe.preparation)
@@ -222,7 +231,33 @@ def read_model(run: Run) -> StaTsn:
     state = load_checkpoint(run.model_path)
     model = build(ModelConfig.from_dict(state["config"]))
     model.load_state_dict(state["state_dict"])
+    model.temperatures = Temperatures(**state["manifest"].get("calibration", {}))
     return model.to(memory_format=torch.channels_last).eval()
+
+
+def calibrate(run: Run) -> None:
+    """Fit the temperature of the fused probabilities on the streams held out for it, if any."""
+    model = read_model(run)
+    model.temperatures = Temperatures()
+    fused, labels = [], []
+    for name, described in run.recipe.sets.items():
+        if described.use == "calibrate":
+            predictions, names = predict_middles(
+                model,
+                run.stored_streams(name),
+                side=run.config.input_size,
+                sample_every=run.recipe.bundle.sample_every,
+                progress=run.progress,
+            )
+            fused += [each.probabilities for each in predictions]
+            labels += [run.recipe.classes.index(label) for label in names]
+    if not fused:
+        return
+    temperature = fit_temperature(torch.cat(fused), torch.tensor(labels))
+    run.progress.note(f"temperature {temperature:.3f}, fitted on {len(labels)} intervals")
+    state = load_checkpoint(run.model_path)
+    calibration = {"calibration": {"fused": temperature}}
+    save_checkpoint(run.model_path, {**state, "manifest": {**state["manifest"], **calibration}})
 
 
 def evaluate_model(run: Run) -> dict[str, Any]:
@@ -231,16 +266,12 @@ def evaluate_model(run: Run) -> dict[str, Any]:
     side, classes = run.config.input_size, run.recipe.classes
     report: dict[str, Any] = {}
     for name, described in run.recipe.sets.items():
+        if described.use == "calibrate":
+            continue
         if described.layout == "streams":
-            store = run.store(name)
-            streams = [
-                (store.open(stream.clip), stream.intervals)
-                for stream in run.streams(name)
-                if stream.clip in store
-            ]
             report[name] = evaluate_streams(
                 model,
-                streams,
+                run.stored_streams(name),
                 classes,
                 side=side,
                 sample_every=run.recipe.bundle.sample_every,
@@ -257,7 +288,8 @@ def evaluate_model(run: Run) -> dict[str, Any]:
     text = json.dumps(report, indent=1)
     (run.folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
     state = load_checkpoint(run.model_path)
-    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run, report)})
+    measured = {**state["manifest"], **manifest_fields(run, report)}
+    save_checkpoint(run.model_path, {**state, "manifest": measured})
     return report
 
 

@@ -84,8 +84,39 @@ def evaluate_streams(
     The window is the one a stream holds at that sample: its last N·k samples, across what went
     before the action too.
     """
-    model.eval()
+    predictions, labels = predict_middles(
+        model,
+        streams,
+        side=side,
+        sample_every=sample_every,
+        precision=precision,
+        progress=progress,
+    )
     number = {label: index for index, label in enumerate(classes)}
+    report: dict[str, Any] = {"streams": len(streams)}
+    for protocol, wanted in ((ACTION, False), (IDLE, True)):
+        chosen = [index for index, label in enumerate(labels) if (label == IDLE) is wanted]
+        if chosen:
+            found = [predictions[index] for index in chosen]
+            numbers = np.array([number[labels[index]] for index in chosen])
+            report[protocol] = summary(found, numbers, tuple(classes))
+    return report
+
+
+def predict_middles(
+    model: StaTsn,
+    streams: Sequence[tuple[StoredClip, Sequence[Interval]]],
+    *,
+    side: int,
+    sample_every: int = 1,
+    precision: str = "fp32",
+    progress: Progress,
+) -> tuple[list[Predictions], list[str]]:
+    """A prediction in the middle of each interval whose window is full by then, and its label.
+
+    Raises DataError where there is none.
+    """
+    model.eval()
     span = (model.segments * model.frames_per_segment - 1) * sample_every
     places = [
         (clip, interval)
@@ -120,15 +151,7 @@ def evaluate_streams(
                     )
                 )
             advance()
-    labels = [interval.label for _, interval in places]
-    report: dict[str, Any] = {"streams": len(streams)}
-    for protocol, wanted in ((ACTION, False), (IDLE, True)):
-        chosen = [index for index, label in enumerate(labels) if (label == IDLE) is wanted]
-        if chosen:
-            found = [predictions[index] for index in chosen]
-            numbers = np.array([number[labels[index]] for index in chosen])
-            report[protocol] = summary(found, numbers, tuple(classes))
-    return report
+    return predictions, [interval.label for _, interval in places]
 
 
 def _sample(tick: int, sample_every: int) -> int:

@@ -22,6 +22,10 @@ layout = "folder"
 use = "test"
 [sets.streams]
 layout = "streams"
+use = "test"
+[sets.held_out]
+layout = "streams"
+use = "calibrate"
 [prepared]
 size = [64, 48]
 [model]
@@ -59,6 +63,8 @@ licence = "Apache-2.0"
 attribution = ["drawn"]
 """
 
+SETS = ("clips", "unseen", "streams", "held_out")
+
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
@@ -69,7 +75,6 @@ def arguments(tmp_path: Path) -> list[str]:
             write_clip(tmp_path / "clips" / label / f"{index}.mp4", frames=10, step_px=step_px)
         write_clip(tmp_path / "unseen" / label / "0.mp4", frames=7, step_px=2 * step_px)
     (tmp_path / "clips" / "left" / "damaged.mp4").write_text("no video")
-    write_clip(tmp_path / "streams" / "one.mp4", frames=40)
     truth = {
         "seed": 1,
         "intervals": [
@@ -77,8 +82,10 @@ def arguments(tmp_path: Path) -> list[str]:
             {"label": "right", "start_tick": 6, "end_tick": 36},
         ],
     }
-    (tmp_path / "streams" / "one.json").write_text(json.dumps(truth), encoding="utf-8")
-    data = [f"--data={name}={tmp_path / name}" for name in ("clips", "unseen", "streams")]
+    for name in ("streams", "held_out"):
+        write_clip(tmp_path / name / "one.mp4", frames=40)
+        (tmp_path / name / "one.json").write_text(json.dumps(truth), encoding="utf-8")
+    data = [f"--data={name}={tmp_path / name}" for name in SETS]
     run = ["--run", str(tmp_path / "run"), "--weights", "none", "--threads", "1"]
     return [str(tmp_path / "tiny.toml"), *data, *run]
 
@@ -98,6 +105,8 @@ def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[st
     assert report["streams"]["action"]["count"] == 1  # the first has no full window
     manifest = Bundle.open(run / "bundle").manifest
     assert manifest.classes == ("left", "right")
+    assert manifest.calibration.fused != 1.0
+    assert manifest.calibration.rgb == 1.0
     measured = {(a.data_set, a.protocol, a.streams): a.value for a in manifest.accuracy}
     assert measured["unseen", "grid", "rgb"] == report["unseen"]["grid"]["accuracy"]["rgb"]
     assert ("streams", "grid, middle of action", "rgb+flow") in measured
@@ -131,7 +140,7 @@ def test_a_stopped_first_stage_goes_on_as_if_it_had_not_stopped(
         return Run(
             recipe=find_recipe(arguments[0]),
             folder=tmp_path / folder,
-            data={name: tmp_path / name for name in ("clips", "unseen", "streams")},
+            data={name: tmp_path / name for name in SETS},
             weights="none",
             progress=progress,
         )
