@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from training import run as steps
+from training import steps
 from training.errors import RecipeError
 from training.features import MODALITIES
 from training.model.build import Modality

@@ -5,7 +5,7 @@ Shapes: T samples, S input side, N segments, k frames per segment, D features, C
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -95,25 +95,38 @@ def features_of(model: StaTsn, inputs: Inputs) -> Features:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The class scores [C] of the window that ends at one sample, and its attention [N·k]."""
+
+    rgb: NDArray[np.float64]
+    flow: NDArray[np.float64]
+    attention: F32  # zero where the window has no frame
+
+
+def windows_of(model: StaTsn, features: Features, manifest: Manifest) -> list[Window]:
+    """One a sample: its window's segments, each through the LSTM by itself, from zero."""
+    windows = []
+    for t in range(len(features.rgb)):
+        rgb, rgb_beta = _scores(model.rgb_head, features.rgb[: t + 1], manifest)
+        flow, flow_beta = _scores(model.flow_head, features.flow[: t + 1], manifest)
+        windows.append(Window(rgb, flow, (rgb_beta + flow_beta) / 2))
+    return windows
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What the offline model says of the window that ends at one sample: each [C]."""
+    """What the offline model says of one window: each [C]."""
 
     probabilities: NDArray[np.float64]
     p_rgb: NDArray[np.float64]
     p_flow: NDArray[np.float64]
-    attention: F32  # [N·k], zero where the window has no frame
+    attention: F32
 
 
-def answers(
-    model: StaTsn, features: Features, manifest: Manifest, calibration: Calibration
-) -> Iterator[Answer]:
-    """One a sample: its window's segments, each through the LSTM by itself, from zero."""
-    for t in range(len(features.rgb)):
-        rgb, rgb_beta = _scores(model.rgb_head, features.rgb[: t + 1], manifest)
-        flow, flow_beta = _scores(model.flow_head, features.flow[: t + 1], manifest)
-        p_rgb, p_flow = _softmax(rgb / calibration.rgb), _softmax(flow / calibration.flow)
-        fused = _softmax(np.log((p_rgb + p_flow) / 2) / calibration.fused)
-        yield Answer(fused, p_rgb, p_flow, (rgb_beta + flow_beta) / 2)
+def answer(window: Window, calibration: Calibration) -> Answer:
+    p_rgb, p_flow = _softmax(window.rgb / calibration.rgb), _softmax(window.flow / calibration.flow)
+    fused = _softmax(np.log((p_rgb + p_flow) / 2) / calibration.fused)
+    return Answer(fused, p_rgb, p_flow, window.attention)
 
 
 @torch.inference_mode()

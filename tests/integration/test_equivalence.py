@@ -29,18 +29,19 @@ from engine.runners.runner import Graphs, Runner
 from stream.batching import Batcher
 from stream.config import CameraConfig
 from stream.inference import InferenceThread, Recognised
-from stream.opening import Engine, Opening
+from stream.opening import Opening
 from stream.samples import SampleQueue, StreamSample
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions
 from tests.integration.offline import (
     Answer,
-    Features,
     Inputs,
-    answers,
+    Window,
+    answer,
     decoded,
     features_of,
     on_grid,
+    windows_of,
 )
 from training.export import load_bundle
 from training.model.sta_tsn import StaTsn
@@ -73,9 +74,6 @@ class Model:
         bundle = dataclasses.replace(self.bundle, manifest=manifest)
         return Recogniser(bundle, graphs or self.graphs)
 
-    def offline(self, case: Case, calibration: Calibration) -> list[Answer]:
-        return list(answers(self.torch, case.features, self.manifest, calibration))
-
 
 @dataclass(frozen=True)
 class Case:
@@ -84,7 +82,10 @@ class Case:
     name: str
     samples: list[StreamSample]
     inputs: Inputs
-    features: Features
+    windows: list[Window]
+
+    def offline(self, calibration: Calibration) -> list[Answer]:
+        return [answer(window, calibration) for window in self.windows]
 
 
 @pytest.fixture(scope="module", params=["small_bundle", "light_bundle", "default_bundle"])
@@ -134,7 +135,8 @@ def case_of(model: Model, url: str) -> Case:
     else:
         pictures = decoded(Path(url), FRAMES_OF_LONG_CLIPS)
     inputs = on_grid(pictures, model.manifest)
-    return Case(url, samples, inputs, features_of(model.torch, inputs))
+    features = features_of(model.torch, inputs)
+    return Case(url, samples, inputs, windows_of(model.torch, features, model.manifest))
 
 
 def steps(recogniser: Recogniser, case: Case) -> list[Recognition]:
@@ -162,7 +164,7 @@ def assert_same(
 
 def assert_case(model: Model, case: Case, calibration: Calibration) -> None:
     found = steps(model.recogniser(calibration), case)
-    assert_same(found, model.offline(case, calibration), model.manifest)
+    assert_same(found, case.offline(calibration), model.manifest)
 
 
 class TestInputs:
@@ -206,10 +208,10 @@ class TestOneCamera:
     def test_scene(self, model: Model, scene_case: Case, calibration: Calibration) -> None:
         assert_case(model, scene_case, calibration)
 
-    def test_answers_differ_between_hops(self, model: Model, real_cases: list[Case]) -> None:
+    def test_answers_differ_between_hops(self, real_cases: list[Case]) -> None:
         """Or else agreeing would be no achievement."""
-        for case in real_cases[:3]:
-            hops = [r.probabilities for r in steps(model.recogniser(UNCALIBRATED), case)]
+        for case in real_cases:
+            hops = [each.probabilities for each in case.offline(UNCALIBRATED)]
             changes = np.abs(np.diff(hops, axis=0)).max(axis=1)
             assert np.median(changes) > 10 * TOLERANCE
 
@@ -251,7 +253,7 @@ class TestSeveralCameras:
                 found[recognition.camera].append(recognition)
             hop += 1
         for case, recognitions in zip(cases, found.values(), strict=True):
-            assert_same(recognitions, model.offline(case, UNCALIBRATED), model.manifest)
+            assert_same(recognitions, case.offline(UNCALIBRATED), model.manifest)
 
     def test_threads_and_queues_of_the_daemon(self, model: Model, real_cases: list[Case]) -> None:
         cases = real_cases[:3]
@@ -268,7 +270,7 @@ class TestSeveralCameras:
                 queue.put(dataclasses.replace(each, sample=as_camera(each.sample, name)))
             queue.close()
         thread = InferenceThread(
-            open_engine=lambda: Engine(model.recogniser(UNCALIBRATED), model.graphs),
+            open_recogniser=lambda: model.recogniser(UNCALIBRATED),
             batcher=Batcher(queues, wakeup=wakeup),
             deliver=deliver,
         )
@@ -277,7 +279,7 @@ class TestSeveralCameras:
         assert not thread.is_alive()
         assert thread.failure is None
         for case, recognitions in zip(cases, found.values(), strict=True):
-            assert_same(recognitions, model.offline(case, UNCALIBRATED), model.manifest)
+            assert_same(recognitions, case.offline(UNCALIBRATED), model.manifest)
 
 
 def as_camera(sample: Sample, camera: str) -> Sample:
@@ -316,7 +318,7 @@ class TestMistakesShow:
 
 
 def assert_differs(model: Model, case: Case, recogniser: Recogniser) -> None:
-    expected = model.offline(case, UNCALIBRATED)
+    expected = case.offline(UNCALIBRATED)
     with pytest.raises(AssertionError):
         assert_same(steps(recogniser, case), expected, model.manifest)
 

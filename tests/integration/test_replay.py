@@ -12,7 +12,7 @@ import torch
 
 import stream.messaging
 from engine.bundle import Bundle
-from tests.integration.offline import answers, decoded, features_of, on_grid
+from tests.integration.offline import answer, decoded, features_of, on_grid, windows_of
 from tests.integration.processes import Daemon, Message, gapless, gesta
 from training.export import load_bundle
 
@@ -95,10 +95,9 @@ def test_offline_evaluation_says_the_same(small_bundle: Path, jhmdb_clips: list[
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     features = features_of(model, on_grid(decoded(clip, 100), manifest))
-    expected = list(answers(model, features, manifest, manifest.calibration))
+    windows = windows_of(model, features, manifest)
     torch.set_num_threads(threads)
-    assert len(found) == len(expected)
-    for prediction, answer in zip(found, expected, strict=True):
-        np.testing.assert_allclose(
-            prediction["probabilities"], answer.probabilities, atol=1e-4, rtol=0
-        )
+    assert len(found) == len(windows)
+    for prediction, window in zip(found, windows, strict=True):
+        expected = answer(window, manifest.calibration).probabilities
+        np.testing.assert_allclose(prediction["probabilities"], expected, atol=1e-4, rtol=0)

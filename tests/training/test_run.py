@@ -11,7 +11,8 @@ from tests.training.data.clips import write_clip
 from training.cli import main
 from training.commands import find_recipe
 from training.progress import Progress
-from training.run import Run, stage1
+from training.run import Run
+from training.steps import stage1
 
 RECIPE = """
 classes = ["left", "right"]

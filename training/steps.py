@@ -1,0 +1,196 @@
+"""The steps of a run, in their order: prepare, stage 1, stage 2, calibrate, evaluate, export."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from training.calibrate import fit_temperature
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.data.prepare import prepare
+from training.errors import OutputError
+from training.evaluate import evaluate
+from training.export import export_bundle
+from training.features import MODALITIES, cached_features, digest_of
+from training.model.build import Modality, build, build_head
+from training.model.consensus import Temperatures
+from training.model.key_frames import KeyFrameExploration
+from training.model.sta_tsn import FrameClassifier, StaTsn
+from training.report import accuracy_entries, manifest_fields
+from training.run import Run, read_model, read_stage1
+from training.stage1 import train_stage1
+from training.stage2 import feature_clips, train_stage2
+from training.streaming_evaluation import evaluate_streams, predict_middles
+
+
+def prepare_data(run: Run) -> None:
+    """Decode every clip of every set to grid frames and flow."""
+    for name in run.recipe.sets:
+        train, test = run.clips(name)
+        run.progress.note(f"{name}: {len(train)} clips to train on, {len(test)} to test on")
+        complaints = prepare((*train, *test), run.store(name), progress=run.progress)
+        for complaint in complaints:
+            run.progress.note(f"left out: {complaint}")
+        if complaints:
+            run.progress.note(f"{name}: {len(complaints)} clips left out")
+
+
+def stage1(run: Run, modality: Modality) -> FrameClassifier:
+    """Train one stream's CNN, or go on with it."""
+    return train_stage1(
+        modality,
+        getattr(run.recipe.stage1, modality),
+        run.training_sets(),
+        run.recipe.classes,
+        config=run.config,
+        weights=run.weights,
+        precision=run.recipe.precision,
+        seed=run.recipe.seed,
+        checkpoint=run.folder / f"{modality}.pt",
+        progress=run.progress,
+    )
+
+
+def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
+    """Train one stream's head on its frozen CNN, unless that has been done."""
+    first = read_stage1(run, modality)
+    head = build_head(run.config)
+    trained_on = {
+        "stream": digest_of(first.stream),
+        "settings": msgspec.json.encode(run.recipe.stage2).decode(),
+    }
+    path = run.folder / f"{modality}_head.pt"
+    if path.is_file() and (state := load_checkpoint(path))["trained_on"] == trained_on:
+        run.progress.note(f"{modality} key frames: done before, {path}")
+        head.load_state_dict(state["state_dict"])
+        return head.eval()
+    clips = {}
+    for name in run.recipe.stage2.draw:
+        every = run.recipe.stage2.every.get(name, 1)
+        stored = run.stored(name, run.clips(name)[0])[::every]
+        views = cached_features(
+            first.stream,
+            modality,
+            stored,
+            views=run.recipe.stage2.views,
+            side=run.config.input_size,
+            seed=run.recipe.seed,
+            precision=run.recipe.precision,
+            folder=run.folder / "features",
+            name=f"{name}_{every}",
+            progress=run.progress,
+        )
+        clips[name] = (stored, views)
+    judged, true = feature_clips(
+        clips, run.recipe.classes, folds=run.recipe.stage2.folds, seed=run.recipe.seed
+    )
+    run.progress.note(f"{modality}: {true:.1%} of the frames show their action")
+    # With even attention this start is the first stage's TSN, so training can only add to it.
+    head.classifier.load_state_dict(first.classifier.state_dict())
+    train_stage2(
+        modality,
+        judged,
+        head,
+        settings=run.recipe.stage2,
+        segments=run.config.segments,
+        frames_per_segment=run.config.frames_per_segment,
+        seed=run.recipe.seed,
+        progress=run.progress,
+    )
+    save_checkpoint(path, {"state_dict": head.state_dict(), "trained_on": trained_on})
+    return head
+
+
+def assemble(run: Run) -> StaTsn:
+    """Put both streams and both heads together, and write the whole model."""
+    model = build(run.config)
+    for modality in MODALITIES:
+        head = stage2(run, modality)
+        getattr(model, modality).load_state_dict(read_stage1(run, modality).stream.state_dict())
+        getattr(model, f"{modality}_head").load_state_dict(head.state_dict())
+    state = {"config": run.config.to_dict(), "state_dict": model.state_dict()}
+    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run.recipe, {})})
+    return model.eval()
+
+
+def calibrate(run: Run) -> None:
+    """Fit the temperature of the fused probabilities on the streams held out for it, if any."""
+    model = read_model(run)
+    model.temperatures = Temperatures()
+    fused, labels = [], []
+    for name, described in run.recipe.sets.items():
+        if described.use == "calibrate":
+            predictions, names = predict_middles(
+                model,
+                run.stored_streams(name),
+                side=run.config.input_size,
+                sample_every=run.recipe.bundle.sample_every,
+                progress=run.progress,
+            )
+            fused += [each.probabilities for each in predictions]
+            labels += [run.recipe.classes.index(label) for label in names]
+    if not fused:
+        return
+    temperature = fit_temperature(torch.cat(fused), torch.tensor(labels))
+    run.progress.note(f"temperature {temperature:.3f}, fitted on {len(labels)} intervals")
+    state = load_checkpoint(run.model_path)
+    calibration = {"calibration": {"fused": temperature}}
+    save_checkpoint(run.model_path, {**state, "manifest": {**state["manifest"], **calibration}})
+
+
+def evaluate_model(run: Run) -> dict[str, Any]:
+    """Measure the model on every test part, write metrics.json, and put the numbers with it."""
+    model = read_model(run)
+    side, classes = run.config.input_size, run.recipe.classes
+    report: dict[str, Any] = {}
+    for name, described in run.recipe.sets.items():
+        if described.use == "calibrate":
+            continue
+        if described.layout == "streams":
+            report[name] = evaluate_streams(
+                model,
+                run.stored_streams(name),
+                classes,
+                side=side,
+                sample_every=run.recipe.bundle.sample_every,
+                progress=run.progress,
+            )
+        elif test := run.clips(name)[1]:
+            clips = run.stored(name, test)
+            report[name] = evaluate(model, clips, classes, side=side, progress=run.progress)
+    for entry in accuracy_entries(run.recipe, report):
+        run.progress.note(
+            f"{entry['data_set']} {entry['split']}, {entry['protocol']}, {entry['streams']}: "
+            f"{entry['value']:.1%}"
+        )
+    path = run.folder / "metrics.json"
+    try:
+        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} can't be written ({error.strerror}).") from error
+    state = load_checkpoint(run.model_path)
+    measured = {**state["manifest"], **manifest_fields(run.recipe, report)}
+    save_checkpoint(run.model_path, {**state, "manifest": measured})
+    return report
+
+
+def export(run: Run) -> Path:
+    """Write RUN/bundle, in place of an older one, from the model and what was measured of it.
+
+    Raises OutputError where it can't be written.
+    """
+    state = load_checkpoint(run.model_path)
+    target = run.folder / "bundle"
+    try:
+        if target.exists():
+            shutil.rmtree(target)
+    except OSError as error:
+        raise OutputError(f"The old {target} can't be removed ({error.strerror}).") from error
+    export_bundle(read_model(run), run.config, target, manifest=state["manifest"])
+    run.progress.note(f"the bundle is {target}")
+    return target
