@@ -7,9 +7,10 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from stream.messaging.endpoint import DEFAULT
+from stream.url import mask_text
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -39,7 +40,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     Args:
         commands: run, watch, replay, check and scene.
     """
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="gesta",
         description="Watches cameras and says, several times a second, which action is going on.",
         epilog=(
@@ -240,6 +241,13 @@ def _add_engine_options(added: argparse.ArgumentParser) -> None:
         "--allow-flow-mismatch", action="store_true", default=None,
         help="run a flow that the bundle was not trained on; nobody has measured how well",
     )  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats what it can't understand, as any parser does, but never a password in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(mask_text(message))
 
 
 class _Version(argparse.Action):

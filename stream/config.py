@@ -150,7 +150,7 @@ def host_name() -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows writes a BOM
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}; check --config") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -209,7 +209,9 @@ def _explained(message: str) -> ConfigError:
         kind: type[msgspec.Struct] = CameraConfig if path.endswith("transport") else Config
         allowed = next(f.type for f in msgspec.structs.fields(kind) if path.endswith(f.name))
         what = f"{what}; use one of {', '.join(map(repr, allowed.__args__))}"
-    if path.endswith(".url") or path == "camera":
+    if path == "camera":
+        return ConfigError(f"{path}: is no list of tables; write [[camera]], in two brackets")
+    if path.endswith(".url"):
         what = what.partition(", got")[0]
     return ConfigError(f"{path}: {what[0].lower()}{what[1:]}")
 
@@ -227,6 +229,8 @@ def _joined(path: str, key: str) -> str:
 
 def _check(config: Config) -> None:
     """What types alone can't say."""
+    if not config.bundle:
+        raise ConfigError("bundle: is empty; give a built-in name, a folder or a .zip")
     for key, name in (("site", config.site), ("node", config.node)):
         _check_name(key, name)
     seen: dict[str, int] = {}

@@ -18,13 +18,20 @@ MASK = "***"
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[\w.-]+)(?::(\d{1,5}))?")
 _ENCODED = re.compile(r"(?:[^%]|%[0-9a-fA-F]{2})*")
-_QUERY_SECRET = re.compile(
-    r"((?:^|[?&;])(?:user_?name|user|usr|password|passwd|pass|pwd|pw|token|access_token|auth|key"
-    r"|api_?key|secret|signature|sig|session|sid)=)[^&;#\s'\"]*",
-    re.IGNORECASE,
+_CONFIDENTIAL = (  # names of what follows them
+    r"user_?name|user|usr|password|passwd|pass|pwd|pw|token|access_token|auth|key|api_?key|secret"
+    r"|signature|sig|session|sid"
+)
+_QUERY_SECRET = re.compile(rf"((?:^|[?&;])(?:{_CONFIDENTIAL})=)[^&;#\s'\"]*", re.IGNORECASE)
+# Some cameras take `/user=admin_password=secret_channel=1.sdp`: there `_name=` ends a value.
+_PATH_SECRET = re.compile(
+    rf"((?:^|[/_;&])(?:{_CONFIDENTIAL})=)(?:(?!_[a-zA-Z]+=)[^&;/\s'\"])*", re.IGNORECASE
 )
 # A URL inside a text ends at white space or a quote; what closes a sentence is not part of it.
-_URL_IN_TEXT = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]+")
+# A bare `rtsp://,` is a word about URLs.
+_URL_IN_TEXT = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]{2,}")
+# `rtsp:/user:secret@host` and `user:secret@host`: mistyped, and no less secret.
+_LOOSE_CREDENTIALS = re.compile(r"([^\s:/@'\"]*):(?!//)[^\s'\"]+@")
 _SHORTEST_SECRET = 3  # masking every "1" of a text would hide the text, not the secret
 
 
@@ -63,6 +70,7 @@ class Url:
         """With the password and any secret of the query replaced by `***`."""
         before_query, mark, query = self.path.partition("?")
         query = mark + _QUERY_SECRET.sub(rf"\g<1>{MASK}", query)
+        before_query = _PATH_SECRET.sub(rf"\g<1>{MASK}", before_query)
         if "@" in before_query and not (self.user is None and self.port is None):
             # What was taken for the host may be a piece of a raw password: show what is surely not.
             return f"{self.scheme}://{MASK}@{before_query.rpartition('@')[2]}{query}"
@@ -124,11 +132,13 @@ def parse(url: str) -> Url:
 def mask(url: str) -> str:
     """A URL (or path) as it may be shown to anyone."""
     if not is_network(url):
-        return url
+        return _LOOSE_CREDENTIALS.sub(rf"\1:{MASK}@", url)
     try:
         return parse(url).masked
     except ValueError:
-        return f"{url.partition('://')[0]}://{MASK}"  # unusable, and any of it may be the secret
+        scheme = url.partition("://")[0]
+        # Unusable, so any of it may be the secret; ZeroMQ's endpoints have none.
+        return url if scheme in ("tcp", "ipc") and "@" not in url else f"{scheme}://{MASK}"
 
 
 def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
@@ -136,7 +146,8 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, MASK)
-    return _URL_IN_TEXT.sub(lambda match: mask(match[0]), text)
+    text = _URL_IN_TEXT.sub(lambda match: mask(match[0]), text)
+    return _LOOSE_CREDENTIALS.sub(rf"\1:{MASK}@", text)
 
 
 def _split_credentials(rest: str) -> tuple[str | None, str]:

@@ -25,7 +25,7 @@ def check_binding(endpoint: str, *, insecure: bool) -> None:
         if not insecure and not is_loopback(address):
             raise PublishError(
                 f"{endpoint} could be reached by anyone on the network, and messages are neither"
-                " encrypted nor guarded; publish on tcp://127.0.0.1:PORT and forward it through a"
+                " encrypted nor guarded; publish on tcp://127.0.0.1:5599 and forward it through a"
                 " tunnel, or say --insecure if the network is your own"
             )
     else:

@@ -135,7 +135,7 @@ def _why_not_bound(endpoint: str, error: zmq.ZMQError) -> str:
                 f"no permission to publish on {endpoint}; choose a port above 1023, or another path"
             )
         case errno.EADDRNOTAVAIL | errno.ENODEV | errno.ENXIO:
-            return f"this machine has no address for {endpoint}; try tcp://127.0.0.1:PORT"
+            return f"this machine has no address for {endpoint}; try tcp://127.0.0.1:5599"
         case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
             return f"{endpoint} can't be made, its folder is missing or the path is too long"
         case _:

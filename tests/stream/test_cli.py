@@ -183,3 +183,20 @@ def test_scene_writes_a_stream_with_its_truth(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "scene_0000003.mp4").stat().st_size > 0
     assert '"label"' in (tmp_path / "scene_0000003.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["rtsp://user:s3cret@camera/1"],
+        ["check", "a.mp4", "rtsp://user:s3cret@camera/1"],
+        ["run", "--transport", "rtsp://user:s3cret@camera/1"],
+    ],
+)
+def test_a_command_line_that_is_not_understood_shows_no_password(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(typed)
+    assert left.value.code == 2
+    assert "s3cret" not in capsys.readouterr().err

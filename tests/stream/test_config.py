@@ -121,7 +121,7 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         ),
         (CAMERA + "max_gap_s = nan", "camera[0].max_gap_s: must be a number of seconds above 0"),
         (CAMERA + "stall_s = -1", "camera[0].stall_s: must be a number of seconds above 0, not -1"),
-        ("camera = 1", "camera: expected a list"),
+        ("camera = 1", "camera: is no list of tables; write [[camera]]"),
         ("camera = [1]", "camera[0]: expected a table"),
         ("publish = 1", "publish: expected a table"),
         ('[[camera]]\nurl = ""', "camera[0].url: is empty"),

@@ -91,3 +91,24 @@ def test_foreign_texts_are_masked() -> None:
     )
     assert mask_text("login with hunter2 failed", ["hunter2"]) == "login with *** failed"
     assert mask_text("a 1 is no secret", ["1"]) == "a 1 is no secret"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["rtsp:***@camera/1", "rtsp//user:***@camera/1", "user:***@camera/1"],
+)
+def test_mistyped_urls_are_masked_too(shown: str) -> None:
+    typed = shown.replace("rtsp:***", "rtsp:/user:s3cret").replace("***", "s3cret")
+    assert mask(typed) == shown
+    assert mask_text(f"there is no file {typed}") == f"there is no file {shown}"
+
+
+def test_secrets_in_the_path_are_masked() -> None:
+    shown = mask("rtsp://10.0.0.5:554/user=admin_password=s3_cret_channel=1_stream=0.sdp")
+    assert shown == "rtsp://10.0.0.5:554/user=***_password=***_channel=1_stream=0.sdp"
+    assert mask("rtsp://camera/live;pwd=s3cret") == "rtsp://camera/live;pwd=***"
+
+
+def test_words_about_urls_are_left_alone() -> None:
+    text = "use rtsp://, rtsps://, https:// or a file, and tcp://127.0.0.1:5599 to publish"
+    assert mask_text(text) == text
