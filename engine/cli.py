@@ -10,23 +10,46 @@ from contextlib import ExitStack
 from engine.benchmark import measure, random_bundle
 from engine.benchmark_table import table
 from engine.bundle import Bundle
+from engine.console import abandon_stdout, prepare_standard_streams
 from engine.device import DEVICES, PRECISIONS, describe_machine, open_graphs
 from engine.errors import EngineError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    prepare_standard_streams()
     given = _parser().parse_args(arguments)
     try:
-        return int(given.run(given))
+        code = int(given.run(given))
+        sys.stdout.flush()
     except EngineError as error:
-        sys.stderr.write(f"gesta-engine: {error}\n")
-        return error.exit_code
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        abandon_stdout()
+        return 0
+    except KeyboardInterrupt:
+        return _complain("stopped", 130)
+    except OSError as error:
+        abandon_stdout()
+        return _complain(f"a file can't be read or written: {error}", 5)
+    except Exception as error:  # noqa: BLE001  the last resort
+        return _complain(f"{type(error).__name__}: {error}; this is a bug, please report it", 70)
+    return code
+
+
+def _complain(sentence: str, code: int) -> int:
+    sys.stderr.write(f"gesta-engine: {sentence}\n")
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gesta-engine", description="Look into a bundle and try it on this machine."
+        prog="gesta-engine",
+        description="Look into a bundle and try it on this machine.",
+        epilog="examples:\n  gesta-engine verify default\n  gesta-engine bench\n\n"
+        "exit codes: 0 done, 2 the command line is wrong, 4 the bundle or the engine fails,\n"
+        "5 the output can't be written, 70 a bug",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verify = commands.add_parser(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from engine.console import abandon_stdout, prepare_standard_streams
 from stream.arguments import parser
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code, or ends the process where a thread can't be ended."""
-    _prepare_standard_streams()
+    prepare_standard_streams()
     commands = {
         "run": _run,
         "watch": _watch,
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _guarded(arguments)
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails
+        abandon_stdout()
         code = 0
     except KeyboardInterrupt:
         code = 130
@@ -173,19 +173,6 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
-
-
-def _prepare_standard_streams() -> None:
-    """Makes sure that there are three, and that stdout can print anything."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:  # closed: without this a socket would get the number, and what is printed
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a bar is no letter of an old locale's
 
 
 if __name__ == "__main__":

@@ -46,6 +46,14 @@ class CameraView:
         """Its last state, as far as anybody said."""
         return self.status.state if self.status else "live"
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether its status says more than a prediction would."""
+        failed = (
+            self.state == "ended" and self.status is not None and self.status.reason is not None
+        )
+        return failed or self.state not in ("live", "ended")
+
     def age_s(self, now_ns: int) -> float:
         """Since the last prediction came."""
         return (now_ns - self.predicted_ns) / 1e9
@@ -168,7 +176,7 @@ def _cells(
     who = [Text(camera.name, "bold"), Text(camera.state, STATE_STYLES.get(camera.state, ""))]
     if status is not None and status.reason:
         who.append(Text(status.reason, "yellow"))
-    if camera.state not in ("live", "ended") and status is not None:
+    if camera.needs_words and status is not None:
         again = f"; next try in {status.next_retry_s:.0f} s" if status.next_retry_s else ""
         return who, [Text(status.detail + again, "yellow")], [], []
     if prediction is None:
@@ -218,7 +226,7 @@ def _sentence(camera: CameraView, now_ns: int) -> str:
     words = f"{camera.name} {camera.state}"
     if status is not None and status.reason:
         words += f" {status.reason}"
-    if camera.state not in ("live", "ended") and status is not None:
+    if camera.needs_words and status is not None:
         return f"{words}: {status.detail}"
     if prediction is None:
         return f"{words}: no prediction yet"

@@ -49,3 +49,13 @@ def test_the_engine_runs_without_torch_video_or_messages():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "code"), [("| head -n 1; exit ${PIPESTATUS[0]}", 0), (">&-", 0), ("> /dev/full", 5)]
+)
+def test_whatever_stdout_is_there_is_no_traceback(tiny_bundle, output, code):
+    command = f"{sys.executable} -m engine.cli verify {tiny_bundle.path} --precision fp32 {output}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,25 @@
+"""Standard streams as every front door wants them, whatever the shell has left open."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+
+def prepare_standard_streams() -> None:
+    """Makes sure that there are three, and that stdout can print anything."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: without this a socket would get the number, and what is printed
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a bar is no letter of an old locale's
+
+
+def abandon_stdout() -> None:
+    """After a broken pipe: what is still to be flushed goes nowhere, without another error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
