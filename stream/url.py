@@ -1,8 +1,8 @@
 """Source URLs: taken apart as people really write them, and masked before anyone else reads them.
 
-Passwords come percent-encoded or not. A raw one may hold '@', ':', '/', '#' or '%', so the usual
-splitting at the first '/' fails on it: here the '@' counts whose right-hand side looks most like
-a host. Text from elsewhere (FFmpeg puts whole URLs into its messages) goes through `mask_text`.
+Passwords come percent-encoded or not. A raw one may hold any character, so the usual splitting at
+the first '/' fails on it: here the '@' counts whose right-hand side looks most like a host. Text
+from elsewhere (FFmpeg puts whole URLs into its messages) goes through `mask_text`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _PATH_SECRET = re.compile(
 _URL_IN_TEXT = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]{2,}")
 # `rtsp:/user:secret@host` and `user:secret@host`: mistyped, and no less secret.
 _LOOSE_CREDENTIALS = re.compile(r"([^\s:/@'\"]*):(?!//)[^\s'\"]+@")
+_SURE = 2  # the best likeness of a host
 _SHORTEST_SECRET = 3  # masking every "1" of a text would hide the text, not the secret
 
 
@@ -68,12 +69,15 @@ class Url:
     @property
     def masked(self) -> str:
         """With the password and any secret of the query replaced by `***`."""
-        before_query, mark, query = self.path.partition("?")
+        path, is_doubtful = self.path, False
+        if "@" in path and not (self.user is None and self.port is None):
+            # What was taken for the host may be a piece of a raw password: show what is surely not.
+            path, is_doubtful = path.rpartition("@")[2], True
+        before_query, mark, query = path.partition("?")
         query = mark + _QUERY_SECRET.sub(rf"\g<1>{MASK}", query)
         before_query = _PATH_SECRET.sub(rf"\g<1>{MASK}", before_query)
-        if "@" in before_query and not (self.user is None and self.port is None):
-            # What was taken for the host may be a piece of a raw password: show what is surely not.
-            return f"{self.scheme}://{MASK}@{before_query.rpartition('@')[2]}{query}"
+        if is_doubtful:
+            return f"{self.scheme}://{MASK}@{before_query}{query}"
         credentials = ""
         if self.user is not None:
             credentials = self.user + ("" if self.password is None else f":{MASK}") + "@"
@@ -153,21 +157,24 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
 def _split_credentials(rest: str) -> tuple[str | None, str]:
     """`user:password@host/path` -> ("user:password", "host/path"); no credentials -> (None, rest).
 
-    Every '@' before the query is a candidate. A dotted name, an address or a port to its right
-    beats a bare word, which may be a piece of the password; among equals the first wins, since an
-    '@' in the path is commoner than a bare-word host behind a password with a '/'.
+    Every '@' is a candidate. A dotted name, an address or a port to its right beats a bare word,
+    which may be a piece of the password; among equals the first wins, since an '@' in the path is
+    commoner than a bare-word host behind a password with a '/'. Behind a '?', which mostly begins
+    the query, a second candidate needs an address or a port.
     """
-    searched = rest.partition("?")[0] if "@" in rest.partition("?")[0] else rest
+    before_query = len(rest.partition("?")[0])
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" not in authority and (":" not in authority or _HOST.fullmatch(authority)):
         return None, rest  # a plain host; any '@' is part of the path
     best: tuple[int, int] | None = None
-    for match in re.finditer("@", searched):
+    for match in re.finditer("@", rest):
         right = rest[match.end() :]
         host = _HOST.match(right)
         if host is None or right[host.end() : host.end() + 1] not in ("", *"/?#"):
             continue
         score = _likeness(host[1], has_port=host[2] is not None)
+        if match.start() > before_query and best is not None and score < _SURE:
+            continue
         if best is None or score > best[0]:
             best = (score, match.start())
     if best is None:
@@ -180,8 +187,8 @@ def _likeness(host: str, *, has_port: bool) -> int:
     try:
         ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return 2 if has_port else int("." in host.strip(".") or host == "localhost")
-    return 2
+        return _SURE if has_port else int("." in host.strip(".") or host == "localhost")
+    return _SURE
 
 
 def decoded(text: str) -> str:

@@ -145,7 +145,7 @@ class NetworkSource:
                 pass
         except socket.gaierror:
             return SourceError(
-                Reason.NOT_FOUND, f"{shown}: the name {url.host} is not known; check the host"
+                Reason.NOT_FOUND, f"{shown}: no host of this name is known; check the name"
             )
         except ConnectionRefusedError:
             return SourceError(

@@ -24,7 +24,7 @@ from tests.rtsp_server import Picture, RtspServer
 
 Server = RtspServer | GStreamerServer
 
-PASSWORD = "p@ss:w/rd#50%?&+ ä"
+PASSWORD = "p@ssage:w/rd#50%?&+ öffne"
 STALL_S = 2.0
 CONFIG = """
 [[camera]]

@@ -11,10 +11,11 @@ from stream.url import mask, mask_text, parse
 
 HOSTS = ["camera.example", "10.0.0.5", "10.0.0.5:8554", "[fe80::1]", "[::1]:8554", "localhost"]
 RAW = ["p@ss", "a:b", "a/b", "a#b", "100%", "p@ss:w/o#r%d", "p@ss/w@rd", "#1#@/x", "%zz", "x@10.9"]
+ODD = ["p?ss", "p@ss:w/rd#50%?&+ \u00e4", "??", "a?b/c"]  # behind a '?' a host must look like one
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("password", RAW)
+@pytest.mark.parametrize("password", [*RAW, *ODD])
 def test_a_password_may_be_given_raw_or_encoded(password: str, host: str) -> None:
     for given_password in (password, quote(password, safe="")):
         url = parse(f"rtsp://admin:{given_password}@{host}/stream2?profile=1")
@@ -41,6 +42,7 @@ def test_any_encoded_password_comes_through(password: str) -> None:
         ("http://host/?mail=a@b.c", None, "host", None, "/?mail=a@b.c"),
         ("RTSP://user@host", "user", "host", None, ""),
         ("rtsp://u:p@camera/a@b", "u", "camera", None, "/a@b"),
+        ("rtsp://u:p@camera/x?mail=a@b.c", "u", "camera", None, "/x?mail=a@b.c"),
         ("rtsp://[2001:db8::1]:554/1", None, "2001:db8::1", 554, "/1"),
     ],
 )
@@ -65,7 +67,8 @@ def test_a_port_out_of_range_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "ambiguous", ["rtsp://u:p@ss/w@rd@camera/1", "rtsp://u:12/secret@camera/1"]
+    "ambiguous",
+    ["rtsp://u:p@ss/w@rd@camera/1", "rtsp://u:12/secret@camera/1", "rtsp://u:p@ss/w?rd@camera/1"],
 )
 def test_what_may_be_a_piece_of_a_password_is_never_shown(ambiguous: str) -> None:
     assert mask(ambiguous) == "rtsp://***@camera/1"
