@@ -7,10 +7,13 @@ CONSTRAINTS = deploy/constraints.txt
 PIP_FLAGS = --disable-pip-version-check --constraint $(CONSTRAINTS)
 TEST = .venv-test/bin
 
+# By the environment, so that a URL's & and ? reach no shell, and its password no screen.
+export SOURCE
+
 .PHONY: demo test lint unit soak rtsp-server bench clean
 
 demo: .venv/installed
-	.venv/bin/gesta run $(SOURCE) --watch
+	@.venv/bin/gesta run "$$SOURCE" --watch --loop --realtime
 
 test: lint rtsp-server
 	$(TEST)/python -m pytest
@@ -35,7 +38,7 @@ bench: .venv-test/installed
 	$(TEST)/gesta-engine bench
 
 .venv/installed: pyproject.toml $(CONSTRAINTS)
-	@echo "Setting up .venv: the daemon and what it needs (about 150 MB to fetch, once)"
+	@echo "Setting up .venv: the daemon and what it needs (about 200 MB to fetch, once)"
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install $(PIP_FLAGS) --editable .
 	@touch $@

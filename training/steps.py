@@ -21,6 +21,7 @@ from training.model.build import Modality, build, build_head
 from training.model.consensus import Temperatures
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
+from training.onnx_export import round_weights
 from training.report import accuracy_entries, manifest_fields
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
@@ -144,8 +145,12 @@ def calibrate(run: Run) -> None:
 
 
 def evaluate_model(run: Run) -> dict[str, Any]:
-    """Measure the model on every test part, write metrics.json, and put the numbers with it."""
+    """Measure the model on every test part, write metrics.json, and put the numbers with it.
+
+    What is measured is the model as a bundle holds it, with rounded weights.
+    """
     model = read_model(run)
+    round_weights(model)
     side, classes = run.config.input_size, run.recipe.classes
     report: dict[str, Any] = {}
     for name, described in run.recipe.sets.items():

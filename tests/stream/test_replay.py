@@ -9,6 +9,8 @@ from stream.errors import ConfigError, SourceError
 from stream.messaging.messages import TopLabel
 from stream.replay import Played, Timeline, play, replay
 from stream.sampler import Sampler
+from stream.sources.open import open_source
+from stream.sources.source import SourceOptions
 from tests.stream.messaging.samples_of_messages import MODEL, envelope, prediction
 from tests.stream.stand_ins import recognition
 from tests.stream.synthetic import picture, small_manifest, write_video
@@ -34,7 +36,12 @@ def played(path):
         ),
     )
     engine = SimpleNamespace(recogniser=Recogniser(), graphs=None)
-    return list(play(Config(cameras=(camera,)), camera, opening, engine))
+    source = open_source(camera.url, SourceOptions())
+    source.open()
+    try:
+        return list(play(source, Config(cameras=(camera,)), camera, opening, engine))
+    finally:
+        source.close()
 
 
 def what_must_not_change(item):

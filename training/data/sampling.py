@@ -20,16 +20,3 @@ def global_ticks(ticks: int, count: int, rng: np.random.Generator | None = None)
     inside = np.full(count, 0.5) if rng is None else rng.random(count)
     places = (np.arange(count) + inside) * ticks / count
     return [min(int(place), ticks - 1) for place in places]
-
-
-def span(ticks: int, longest: int, rng: np.random.Generator) -> tuple[int, int]:
-    """A random run of consecutive ticks [first, last + 1) that a stream's window could hold.
-
-    At most `longest` of them. Half of the runs begin at tick 0, as a stream's do at its start: the
-    window isn't full yet, and scoring it must be learnt too.
-    """
-    length = min(ticks, longest)
-    if rng.random() < 0.5:
-        return 0, int(rng.integers(1, length + 1))
-    first = int(rng.integers(0, ticks - length + 1))
-    return first, first + length
