@@ -15,8 +15,12 @@ export SOURCE
 demo: .venv/installed
 	@.venv/bin/gesta run "$$SOURCE" --watch --loop --realtime
 
+# A process for each room: the stream's tests then run without torch, as the daemon does.
 test: lint rtsp-server
-	$(TEST)/python -m pytest
+	$(TEST)/python -m pytest tests/engine
+	$(TEST)/python -m pytest tests/stream
+	$(TEST)/python -m pytest tests/training
+	$(TEST)/python -m pytest tests/integration
 
 lint: .venv-test/installed
 	$(TEST)/ruff check .
