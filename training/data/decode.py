@@ -29,10 +29,17 @@ def decode(path: Path, size: tuple[int, int]) -> tuple[list[int], list[U8]]:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise DataError(f"{path} has no video stream.")
+            # AVI keeps decoding times alone, while its pictures come in order of presentation.
+            is_avi = container.format.name == "avi"
             for frame in container.decode(video=0):
-                if frame.pts is None or frame.time_base is None:
+                stamp = frame.dts if is_avi else frame.pts
+                if stamp is not None and frame.time_base is not None:
+                    times_ns.append(round(Fraction(stamp) * frame.time_base * SECOND_NS))
+                elif is_avi and len(times_ns) > 1:
+                    # The last pictures, which the decoder held back, have no time of their own.
+                    times_ns.append(2 * times_ns[-1] - times_ns[-2])
+                else:
                     continue
-                times_ns.append(round(Fraction(frame.pts) * frame.time_base * SECOND_NS))
                 images.append(resize(cast(U8, frame.to_ndarray(format="rgb24")), size))
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(f"{path} can't be decoded ({error}): replace or remove it.") from error
