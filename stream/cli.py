@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -53,14 +54,20 @@ def _guarded(arguments: Namespace) -> int:
     start_logging(arguments.log_level)
     try:
         code: int = arguments.command(arguments)
+        sys.stdout.flush()
     except (EngineError, StreamError) as error:
         _complain(str(error))
         return error.exit_code
     except BrokenPipeError:
         raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return report_bug(error)
+        abandon_stdout()  # or the last flush fails, too
+        _complain(f"the output can't be written ({error.strerror}); make room for it")
+        return 5
     except Exception as error:  # noqa: BLE001  the last resort
         return report_bug(error)
-    sys.stdout.flush()
     return code
 
 

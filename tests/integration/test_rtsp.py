@@ -25,7 +25,7 @@ from tests.rtsp_server import Picture, RtspServer
 Server = RtspServer | GStreamerServer
 
 PASSWORD = "p@ssage:w/rd#50%?&+ öffne"
-STALL_S = 2.0
+STALL_S = 3.0
 CONFIG = """
 [[camera]]
 name = "cam0"

@@ -4,6 +4,7 @@ import logging
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +201,13 @@ def test_a_command_line_that_is_not_understood_shows_no_password(
         cli.main(typed)
     assert left.value.code == 2
     assert "s3cret" not in capsys.readouterr().err
+
+
+def test_a_full_disk_below_the_output_is_a_sentence(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m stream.cli scene --out {tmp_path} --clips 1 --label wave"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 5
+    assert "can't be written" in done.stderr
+    assert "Traceback" not in done.stderr
