@@ -44,16 +44,15 @@ def clip_features(
     """
     chosen = list(range(clip.ticks)) if ticks is None else list(ticks)
     if crop is None:
-        height, width = clip.frames.shape[1:3]
-        crop = standard_crops((width, height), side)[0]
+        crop = standard_crops(clip.size, side)[0]
     parts = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         for start in range(0, len(chosen), _BATCH):
             part = chosen[start : start + _BATCH]
             if modality == "rgb":
-                images = crop.frames(clip.frames[part], side)
+                images = crop.frames(clip.frames_at(part), side)
             else:
-                images = crop.stacks(np.stack([clip.stack(tick) for tick in part]), side)
+                images = crop.stacks(clip.stacks_at(part), side)
             features, _ = stream(torch.from_numpy(images))
             parts.append(features.float().numpy())
     return np.concatenate(parts)
@@ -75,8 +74,7 @@ def view_features(
     for number, clip in enumerate(clips):
         crop = None
         if view > 0:
-            height, width = clip.frames.shape[1:3]
-            crop = random_crop((width, height), np.random.default_rng((seed, view, number)))
+            crop = random_crop(clip.size, np.random.default_rng((seed, view, number)))
         found[clip.key] = clip_features(
             stream, modality, clip, side=side, crop=crop, precision=precision
         )

@@ -1,4 +1,5 @@
-"""The second stage's loss: cross-entropy and the temporal-attention regularisation.
+"""The losses of both stages: cross-entropy of clips, blended or not, and the paper's
+temporal-attention regularisation.
 
 Shapes: B clips, N segments, k frames per segment, C classes.
 """
@@ -7,8 +8,46 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class Blend(NamedTuple):
+    """How mixup (Zhang et al., 2018) blends the clips of a batch.
+
+    Clip i becomes part[i] of itself and 1 - part[i] of clip partner[i].
+    """
+
+    partner: Tensor  # int64 [B]
+    part: Tensor  # [B], 0.5 .. 1: a clip is never mostly its partner
+
+    def images(self, images: Tensor) -> Tensor:
+        """uint8 [B, ...] -> float [B, ...] on the same 0..255 scale."""
+        part = self.part.view(-1, *[1] * (images.dim() - 1))
+        return part * images + (1 - part) * images[self.partner]
+
+
+def random_blend(count: int, alpha: float, rng: np.random.Generator) -> Blend:
+    """A partner and a part from Beta(alpha, alpha) for each of `count` clips."""
+    part = rng.beta(alpha, alpha, count).astype(np.float32)
+    return Blend(
+        torch.from_numpy(rng.permutation(count)), torch.from_numpy(np.maximum(part, 1 - part))
+    )
+
+
+def stage1_loss(
+    scores: Tensor, labels: Tensor, *, label_smoothing: float = 0.0, blend: Blend | None = None
+) -> Tensor:
+    """Cross-entropy of scores [B, C], summed over the batch; of blended clips for both labels."""
+    own = F.cross_entropy(scores, labels, label_smoothing=label_smoothing, reduction="none")
+    if blend is None:
+        return own.sum()
+    other = F.cross_entropy(
+        scores, labels[blend.partner], label_smoothing=label_smoothing, reduction="none"
+    )
+    return (blend.part * own + (1 - blend.part) * other).sum()
 
 
 class Loss(NamedTuple):

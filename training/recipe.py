@@ -68,6 +68,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
+    mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
+        from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
     """
 
     draw: dict[str, Count]
@@ -78,6 +80,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     warm_up_epochs: float = 1.0
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
+    mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     batch: Count = 32
     micro_batch: Count = 8
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.batches import Batch, batches, draw
 from training.data.frame_store import StoredClip
+from training.losses import random_blend, stage1_loss
 from training.model.backbone import recalibrate_batch_norm
 from training.model.build import Modality, ModelConfig, build_frame_classifier
 from training.model.sta_tsn import FrameClassifier
@@ -89,7 +89,13 @@ def train_stage1(
             name = f"{modality} phase {number + 1} epoch {epoch + 1}/{phase.epochs}"
             with progress.task(name, math.ceil(len(clips) / phase.micro_batch)) as advance:
                 loss, right = _epoch(
-                    model, _counted(stream, advance), phase, optimiser, schedule, precision
+                    model,
+                    _counted(stream, advance),
+                    phase,
+                    optimiser,
+                    schedule,
+                    precision,
+                    rng=np.random.default_rng((seed, before + epoch, 1)),
                 )
             took_s = time.monotonic() - started_s
             progress.note(f"{name}: loss {loss:.3f}, right {right:.1%}, {took_s:.0f} s")
@@ -118,6 +124,8 @@ def _epoch(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     precision: str,
+    *,
+    rng: np.random.Generator,
 ) -> tuple[float, float]:
     """One pass; returns the mean loss and the part of training clips that were right.
 
@@ -131,11 +139,11 @@ def _epoch(
     per_step = math.ceil(phase.batch / phase.micro_batch)
     total_loss, right, seen, waiting = 0.0, 0, 0, 0
     for batch in stream:
+        blend = random_blend(len(batch.labels), phase.mixup, rng) if phase.mixup else None
+        images = batch.images if blend is None else blend.images(batch.images)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            scores = model.consensus(batch.images).float()  # [B, C]
-        loss = F.cross_entropy(
-            scores, batch.labels, label_smoothing=phase.label_smoothing, reduction="sum"
-        )
+            scores = model.consensus(images).float()  # [B, C]
+        loss = stage1_loss(scores, batch.labels, label_smoothing=phase.label_smoothing, blend=blend)
         (loss / phase.batch).backward()  # type: ignore[no-untyped-call]
         total_loss += loss.item()
         right += int((scores.argmax(1) == batch.labels).sum())

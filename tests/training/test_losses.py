@@ -1,11 +1,41 @@
-"""Equations (12) to (14), by hand."""
+"""Mixup, and equations (12) to (14), by hand."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from training.losses import stage2_loss, temporal_attention_regularisation
+from training.losses import (
+    Blend,
+    random_blend,
+    stage1_loss,
+    stage2_loss,
+    temporal_attention_regularisation,
+)
+
+
+def test_a_blended_clip_is_a_part_of_itself_and_the_rest_of_its_partner() -> None:
+    blend = Blend(partner=torch.tensor([1, 0]), part=torch.tensor([0.75, 1.0]))
+    images = torch.tensor([[[100]], [[200]]], dtype=torch.uint8)
+    assert blend.images(images).flatten().tolist() == [125.0, 200.0]
+
+
+def test_a_blended_clip_is_scored_by_both_labels_in_the_same_parts() -> None:
+    # -log softmax of (log 3, 0): log(4/3) for the first label, log 4 for the second.
+    scores, labels = torch.tensor([[math.log(3), 0.0], [0.0, math.log(3)]]), torch.tensor([0, 1])
+    plain = stage1_loss(scores, labels).item()
+    assert plain == pytest.approx(2 * math.log(4 / 3))
+    blend = Blend(partner=torch.tensor([1, 0]), part=torch.tensor([0.75, 1.0]))
+    first = 0.75 * math.log(4 / 3) + 0.25 * math.log(4)
+    assert stage1_loss(scores, labels, blend=blend).item() == pytest.approx(first + math.log(4 / 3))
+
+
+def test_no_clip_is_mostly_its_partner() -> None:
+    blend = random_blend(500, 0.4, np.random.default_rng(0))
+    assert sorted(blend.partner.tolist()) == list(range(500))
+    assert 0.5 <= blend.part.min() < 0.6
+    assert blend.part.max() > 0.99
 
 
 def test_regularisation_is_the_mean_square_of_attention_on_false_frames() -> None:

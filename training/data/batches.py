@@ -67,11 +67,10 @@ def random_view(
 ) -> U8:
     """One frame [N, S, S, 3] or stack [N, 20, S, S] from each of `segments` parts of a clip."""
     ticks = global_ticks(clip.ticks, segments, rng)
-    height, width = clip.frames.shape[1:3]
-    crop = random_crop((width, height), rng)
+    crop = random_crop(clip.size, rng)
     if modality == "rgb":
-        return random_colours(crop.frames(clip.frames[ticks], side), rng)
-    stacks = crop.stacks(np.stack([clip.stack(tick) for tick in ticks]), side)
+        return random_colours(crop.frames(clip.frames_at(ticks), side), rng)
+    stacks = crop.stacks(clip.stacks_at(ticks), side)
     if rng.random() < SLOW_CAMERAS:
         return slow_camera(stacks, rate=rng.uniform(0.4, 0.9), phase=rng.random())
     return stacks

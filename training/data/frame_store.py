@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
@@ -53,9 +53,19 @@ class StoredClip:
     def ticks(self) -> int:
         return len(self.frames)
 
-    def stack(self, tick: int) -> U8:
-        """The flow stack that ends at `tick`: [20, H, W]."""
-        return stack(lambda pair: cast(U8, self.flow[pair]), tick)
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px."""
+        height, width = self.frames.shape[1:3]
+        return width, height
+
+    def frames_at(self, ticks: Sequence[int]) -> U8:
+        """The frames of some ticks: [n, H, W, 3] RGB."""
+        return cast(U8, self.frames[list(ticks)])
+
+    def stacks_at(self, ticks: Sequence[int]) -> U8:
+        """The flow stacks that end at some ticks: [n, 20, H, W]."""
+        return np.stack([stack(lambda pair: cast(U8, self.flow[pair]), tick) for tick in ticks])
 
 
 class FrameStore:
