@@ -178,7 +178,7 @@ def decoded(
     shown: str,
     *,
     stall_s: float = 0.0,
-    wants: Callable[[av.Packet], bool] = lambda packet: True,  # noqa: ARG005
+    wants: Callable[[av.Packet[VideoStream]], bool] = lambda packet: True,  # noqa: ARG005
     wait: Callable[[float], object] = time.sleep,
 ) -> Iterator[Decoded]:
     """Reads and decodes to the end of the stream.
@@ -248,7 +248,7 @@ class _Packets:
         self._stall_s, self._wait = stall_s, wait
         self._packets = container.demux(stream)
 
-    def next(self) -> av.Packet | None:
+    def next(self) -> av.Packet[VideoStream] | None:
         """The next one, None at the end; TimeoutError where nothing comes for `stall_s`."""
         began_s = time.monotonic()
         while True:
