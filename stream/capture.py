@@ -22,8 +22,6 @@ from stream.sources.open import is_file, open_source
 from stream.sources.source import Source, SourceOptions, StreamInfo
 from stream.status import CaptureSnapshot, State, StatusChange, explained
 
-__all__ = ["CaptureSnapshot", "CaptureThread", "State", "StatusChange"]
-
 OPEN_TIMEOUT_S = 10.0
 _LATE_MS, _IN_TIME_MS = 500.0, 100.0  # thinning begins at the one lag and ends at the other
 _GRACE_S = 5.0  # what FFmpeg may overstay its own timeouts before its thread is given up

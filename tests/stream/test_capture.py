@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from engine.flow.estimator import open_flow
-from stream.capture import CaptureThread, StatusChange
+from stream.capture import CaptureThread
 from stream.config import CameraConfig
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
 from stream.samples import SampleQueue
 from stream.sources.source import Source, SourceOptions, StreamInfo
+from stream.status import StatusChange
 from tests.rtsp_server import RtspServer
 from tests.stream.synthetic import STEP_NS, picture, small_manifest, source_frame, write_video
 
