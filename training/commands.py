@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 from training import steps
-from training.errors import RecipeError
+from training.device import settle
+from training.distributed import joined
+from training.errors import DeviceError, RecipeError
 from training.features import MODALITIES
 from training.model.build import Modality
-from training.progress import Progress
+from training.progress import QUIET, Progress
 from training.recipe import Recipe, read_recipe
+from training.record import keep_config, keep_environment, weights_of
 from training.run import Run
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -53,17 +57,29 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         )
         parser.add_argument(
             "--weights",
-            default="imagenet",
             metavar="imagenet|none|FILE|bundle:NAME",
             help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
             "nothing, a state dict (.npz or .pt), or a bundle's own weights (a built-in name or "
-            "a path); default: imagenet",
+            "a path); default: what the run began with, else imagenet",
         )
         parser.add_argument(
             "--threads",
             type=int,
             default=torch.get_num_threads(),
             help="processor cores to use (default: all)",
+        )
+        parser.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="where networks are computed; auto is an NVIDIA GPU where there is one",
+        )
+        parser.add_argument(
+            "--loaders",
+            type=int,
+            metavar="N",
+            help="threads that prepare images ahead (default: 1, and 8 for a GPU); the result is "
+            "the same for any number",
         )
         if name in ("stage1", "stage2"):
             parser.add_argument(
@@ -77,17 +93,34 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
     torch.set_num_threads(given.threads)
-    run = Run(
-        recipe=find_recipe(given.recipe),
-        folder=given.run,
-        data=dict(_named_folder(text) for text in given.data),
-        weights=given.weights,
-        progress=Progress(log=given.run / "run.log"),
-    )
-    command: str = given.command
+    recipe, weights = find_recipe(given.recipe), weights_of(given.run, given.weights)
+    with joined(given.device) as (group, device):
+        if group.size > 1 and given.command != "stage1":
+            raise DeviceError(
+                f"Only `stage1` is shared among processes: start `gesta-train {given.command}` "
+                "without torchrun."
+            )
+        settle(device)
+        run = Run(
+            recipe=recipe,
+            folder=given.run,
+            data=dict(_named_folder(text) for text in given.data),
+            weights=weights,
+            progress=Progress(log=given.run / "run.log") if group.leads else QUIET,
+            device=device,
+            group=group,
+            threads=_loaders(given.loaders, device),
+        )
+        if group.leads:
+            keep_config(run.folder, recipe, weights)
+            keep_environment(run.folder, given.command, sys.argv, device)
+        _steps(given.command, run, getattr(given, "stream", None))
+    return 0
+
+
+def _steps(command: str, run: Run, chosen: Modality | None) -> None:
     if command in ("prepare", "run"):
         steps.prepare_data(run)
-    chosen: Modality | None = getattr(given, "stream", None)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
             steps.stage1(run, modality)
@@ -102,7 +135,12 @@ def handle(given: argparse.Namespace) -> int:
         steps.evaluate_model(run)
     if command == "run":
         steps.export(run)
-    return 0
+
+
+def _loaders(given: int | None, device: torch.device) -> int:
+    if given is not None and given < 0:
+        raise RecipeError(f"--loaders must not be negative, instead got {given}.")
+    return given if given is not None else (1 if device.type == "cpu" else 8)
 
 
 def find_recipe(text: str) -> Recipe:
