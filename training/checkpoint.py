@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, part)
         os.replace(part, path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        part.unlink(missing_ok=True)  # it takes the room that is lacking
+        with suppress(OSError):  # it takes the room that is lacking
+            part.unlink()
         raise OutputError(
             f"The checkpoint {path} can't be written ({error}): free some space and run again; "
             "it goes on after the one before."

@@ -10,7 +10,7 @@ import torch
 
 from training import steps
 from training.device import settle
-from training.distributed import joined
+from training.distributed import joined, processes
 from training.errors import DeviceError, RecipeError
 from training.features import MODALITIES
 from training.model.build import Modality
@@ -94,12 +94,12 @@ def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
     torch.set_num_threads(given.threads)
     recipe, weights = find_recipe(given.recipe), weights_of(given.run, given.weights)
+    if processes() > 1 and given.command != "stage1":
+        raise DeviceError(
+            f"Only stage1 is shared among processes: start `gesta-train {given.command}` without "
+            "torchrun."
+        )
     with joined(given.device) as (group, device):
-        if group.size > 1 and given.command != "stage1":
-            raise DeviceError(
-                f"Only `stage1` is shared among processes: start `gesta-train {given.command}` "
-                "without torchrun."
-            )
         settle(device)
         run = Run(
             recipe=recipe,

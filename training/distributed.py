@@ -74,7 +74,7 @@ class Group:
             return module
         ids = [device.index] if device.type == "cuda" else None
         # Buffers are batch norm's; `same_buffers` has them once an epoch.
-        return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+        return DistributedDataParallel(module, device_ids=ids, forward_sync_buffers=False)
 
     def without_sharing(self, module: nn.Module) -> AbstractContextManager[None]:
         """Within it, backward passes keep gradients to this process: more are to come."""
@@ -106,14 +106,18 @@ class Group:
 ALONE = Group()
 
 
+def processes() -> int:
+    """How many torchrun has started for this command."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def joined(device_name: str) -> Iterator[tuple[Group, torch.device]]:
     """The group that torchrun's environment names, or this process alone; and its device.
 
     Raises DeviceError where there is no such device.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if processes() == 1:
         yield ALONE, choose_device(device_name)
         return
     device = choose_device(device_name, local_rank=int(os.environ["LOCAL_RANK"]))
@@ -121,6 +125,6 @@ def joined(device_name: str) -> Iterator[tuple[Group, torch.device]]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Group(dist.get_rank(), size), device
+        yield Group(dist.get_rank(), dist.get_world_size()), device
     finally:
         dist.destroy_process_group()

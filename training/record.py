@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import torch
 
 from engine.machine import describe_machine
 from training.checkpoint import first_difference
+from training.distributed import processes
 from training.errors import OutputError, RecipeError
 from training.features import MODALITIES
 from training.recipe import Recipe
@@ -85,7 +87,7 @@ def keep_environment(folder: Path, command: str, line: Sequence[str], device: to
         "cores": machine.cores,
         "gpus": [torch.cuda.get_device_name(number) for number in gpus],
         "device": device.type,
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "processes": processes(),
         "commit": _commit(),
     }
     _write(path, {**_read(path), command: started})
@@ -138,5 +140,6 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise OutputError(f"{path} can't be written ({error.strerror}).") from error

@@ -27,6 +27,7 @@ def test_every_built_in_recipe_holds() -> None:
         ("seed = 0", "sede = 0", "sede"),
         ("side = 128", "side = 130", r"stage1.flow\[0\].side|side"),
         ('batch_norm = "trained"', 'batch_norm = "thawed"', "thawed"),
+        ("side = 128", "side = 128\nbatch = 20", r"multiple of `micro_batch`, 8.*stage1.flow\[0\]"),
         ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = { ucf = 2 }", "ucf"),
         ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = { scenes_test = 2 }", "scenes_test"),
         ('"idle",', '"idle", "zzz",', "idle"),

@@ -87,12 +87,14 @@ def arguments(tmp_path: Path) -> list[str]:
         write_clip(tmp_path / name / "one.mp4", frames=40)
         (tmp_path / name / "one.json").write_text(json.dumps(truth), encoding="utf-8")
     data = [f"--data={name}={tmp_path / name}" for name in SETS]
-    run = ["--run", str(tmp_path / "run"), "--weights", "none", "--threads", "1"]
+    run = ["--run", str(tmp_path / "run"), "--weights", "none", "--threads", "1", "--device", "cpu"]
     return [str(tmp_path / "tiny.toml"), *data, *run]
 
 
 @pytest.mark.integration
-def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_recipe_runs_from_clips_to_a_bundle(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
     assert main(["run", *arguments]) == 0
     log = (run / "run.log").read_text(encoding="utf-8")
@@ -113,6 +115,13 @@ def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[st
     assert ("streams", "grid, middle of action", "rgb+flow") in measured
     assert manifest.attribution == ("drawn",)
 
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert {(line["stage"], line["stream"]) for line in lines} == {
+        (stage, stream) for stage in ("stage1", "stage2") for stream in ("rgb", "flow")
+    }
+    assert json.loads((run / "environment.json").read_text())["run"]["device"] == "cpu"
+    assert json.loads((run / "config.json").read_text())["weights"] == "none"
+
     # Again: nothing is trained anew, and the model stays what it was.
     before = torch.load(run / "rgb.pt", weights_only=True)
     assert main(["stage1", *arguments, "--stream", "rgb"]) == 0
@@ -120,6 +129,15 @@ def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[st
     assert before["epochs"] == after["epochs"] == 2
     key = "classifier.weight"
     assert torch.equal(before["state_dict"][key], after["state_dict"][key])
+    assert len((run / "history.jsonl").read_text().splitlines()) == len(lines)
+
+    # By another recipe it isn't gone on with.
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE.replace("input_size = 32", "input_size = 32\nspatial_gain = 2.0"))
+    assert main(["stage1", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "`model.spatial_gain` is 2.0, and was 1.0" in error
+    assert "Traceback" not in error
 
 
 def test_a_stopped_first_stage_goes_on_as_if_it_had_not_stopped(
@@ -186,6 +204,14 @@ def test_bad_input_gets_a_sentence_and_its_exit_code(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+def test_one_process_does_what_has_nothing_to_share(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["prepare", *arguments]) == 2
+    assert "without torchrun" in capsys.readouterr().err
 
 
 def test_later_steps_say_which_one_is_missing(
