@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from engine.arrays import F32
 from training.data.augment import Crop, random_crop, standard_crops
+from training.data.footage import Footage
 from training.data.frame_store import StoredClip
 from training.model.build import Modality
 from training.model.sta_tsn import SpatialStream
@@ -31,7 +33,7 @@ Features = dict[str, F32]  # clip key -> [T, D]
 def clip_features(
     stream: SpatialStream,
     modality: Modality,
-    clip: StoredClip,
+    clip: Footage,
     *,
     side: int,
     crop: Crop | None = None,
@@ -124,10 +126,10 @@ def cached_features(
     return found
 
 
-def digest_of(stream: SpatialStream) -> str:
-    """A short name for the weights of a stream."""
+def digest_of(module: nn.Module) -> str:
+    """A short name for the weights of a stream, or of a whole model."""
     digest = hashlib.sha256()
-    for value in stream.state_dict().values():
+    for value in module.state_dict().values():
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 

@@ -23,13 +23,15 @@ import torch
 from training.checkpoint import load_checkpoint
 from training.data.annotations import Clip, check_known, read_folder, read_split
 from training.data.frame_store import FrameStore, StoredClip
+from training.data.hold_out import hold_out
+from training.data.labelled_streams import Interval, read_idle, read_streams
 from training.errors import CheckpointError, DataError, RecipeError
 from training.model.build import Modality, ModelConfig, build, build_frame_classifier
 from training.model.consensus import Temperatures
 from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
-from training.streaming_evaluation import Interval, read_streams
+from training.streaming_evaluation import Timing
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,26 @@ class Run:
                 )
 
     def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
-        """The clips of a set to train on, and those to test on."""
+        """The clips of a set to train on, without those held out, and those to test on."""
+        train, test = self._listed(name)
+        return self._held_in_and_out(train)[0], test
+
+    def held_out(self, name: str) -> Sequence[Clip]:
+        """The clips of a set's training part that are kept for the calibration."""
+        return self._held_in_and_out(self._listed(name)[0])[1]
+
+    def _held_in_and_out(self, train: Sequence[Clip]) -> tuple[list[Clip], list[Clip]]:
+        calibration = self.recipe.calibration
+        return hold_out(train, calibration.hold_out, calibration.seed)
+
+    def _listed(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
+        """The training and the test part of a set, as its own lists or folders say."""
         described, folder = self.recipe.sets[name], self.data[name]
         if described.layout == "jhmdb":
             split = read_split(folder / "videos", folder / "splits", described.split)
             return split.train, split.test
+        if described.use == "idle":
+            return (), read_idle(folder, described.allowed)
         if described.layout == "streams":
             return (), [stream.clip for stream in read_streams(folder)]
         clips = read_folder(folder)
@@ -93,6 +110,19 @@ class Run:
             for name, described in self.recipe.sets.items()
             if described.trains
         }
+
+    @property
+    def flows(self) -> tuple[str, ...]:
+        """The prepared flows; the first is the default."""
+        return tuple(self.recipe.prepared.flows)
+
+    @property
+    def timing(self) -> Timing:
+        """Raises RecipeError where clips keep their native rates: they have no common time."""
+        grid_fps = self.recipe.prepared.grid_fps
+        if grid_fps == "native":
+            raise RecipeError('`prepared.grid_fps` is "native", but streams need a rate: give one.')
+        return Timing(grid_fps, self.recipe.bundle.sample_every)
 
     @property
     def config(self) -> ModelConfig:
