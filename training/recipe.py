@@ -19,24 +19,38 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
+_OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
+
+
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A set of clips, by the name that `--data NAME=FOLDER` gives a place to.
 
-    layout: `folder` is FOLDER/CLASS/*.mp4; `jhmdb` is FOLDER/videos/CLASS/*.mp4 with the official
-        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each.
-    split: which official split, for `jhmdb`; its train part is trained on, its test part tested.
-    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; `jhmdb`
-        stays `train`, and brings its test part along.
+    layout: `folder` is FOLDER/CLASS/*.mp4; `ucf101`, `hmdb51` and `jhmdb` are
+        FOLDER/videos/CLASS/*.avi with the official lists in FOLDER/splits; `thumos14` is
+        FOLDER/{training,validation,test,splits}; `streams` is FOLDER/*.mp4 with the truth beside
+        each.
+    split: which official split; its train part is trained on, its test part tested.
+    part: the untrimmed videos of `thumos14` that are tested on.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; the official
+        sets stay `train`, and bring their test part along.
     """
 
-    layout: Literal["folder", "jhmdb", "streams"]
+    layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
     split: Literal[1, 2, 3] = 1
+    part: Literal["validation", "test"] = "test"
     use: Literal["train", "calibrate", "test"] = "train"
 
     @property
     def trains(self) -> bool:
         """Whether it has clips to train on."""
         return self.use == "train"
+
+    @property
+    def test_part(self) -> str:
+        """What is tested on, in the words of a report."""
+        if self.layout == "thumos14":
+            return self.part
+        return f"split {self.split} test" if self.layout in _OFFICIAL else "unseen"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,7 +165,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-_USES = {"folder": ("train", "test"), "jhmdb": ("train",), "streams": ("calibrate", "test")}
+_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test")}
 
 
 def _problem(recipe: Recipe) -> str | None:
@@ -162,7 +176,7 @@ def _problem(recipe: Recipe) -> str | None:
     if IDLE in classes and classes[-1] != IDLE:
         return f"`classes` must end with {IDLE!r}"
     for name, described in recipe.sets.items():
-        if described.use not in _USES[described.layout]:
+        if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):

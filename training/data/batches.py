@@ -91,5 +91,5 @@ def _with_random_flow(
     clip: StoredClip, flows: Sequence[str], rng: np.random.Generator
 ) -> StoredClip:
     if len(flows) > 1:
-        return clip.with_flow(flows[rng.integers(len(flows))])
+        return clip.with_flow(flows[int(rng.integers(len(flows)))])
     return clip.with_flow(flows[0]) if flows else clip
