@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from training import steps
-from training.errors import RecipeError
+from training.errors import ExportError, RecipeError
+from training.export import NO_GRID
 from training.features import MODALITIES
 from training.model.build import Modality
 from training.progress import Progress
@@ -64,6 +65,19 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             default=torch.get_num_threads(),
             help="processor cores to use (default: all)",
         )
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="stop at a clip that is missing, damaged or of an unknown class, and where a "
+            "class has none (default: name and count them, and go on)",
+        )
+        if name in ("prepare", "run"):
+            parser.add_argument(
+                "--workers",
+                type=_count,
+                metavar="N",
+                help="processes that prepare clips (default: one a core)",
+            )
         if name in ("stage1", "stage2"):
             parser.add_argument(
                 "--stream",
@@ -82,10 +96,13 @@ def handle(given: argparse.Namespace) -> int:
         data=dict(_named_folder(text) for text in given.data),
         weights=given.weights,
         progress=Progress(log=given.run / "run.log"),
+        strict=given.strict,
     )
     command: str = given.command
+    if command == "run" and run.recipe.prepared.grid_fps == "native":
+        raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
     if command in ("prepare", "run"):
-        steps.prepare_data(run)
+        steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
@@ -114,6 +131,12 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, instead got {text!r}")
+    return int(text)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.flow.estimator import FlowParameter
+from engine.errors import FlowMismatch
+from engine.flow.estimator import open_flow
 from training.data.annotations import IDLE
-from training.data.frame_store import Preparation
+from training.data.preparation import Preparation
 from training.errors import RecipeError
 from training.model.backbone import rgb_range
 from training.model.build import ModelConfig
@@ -18,18 +19,25 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
+_OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
+
+
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A set of clips, by the name that `--data NAME=FOLDER` gives a place to.
 
-    layout: `folder` is FOLDER/CLASS/*.mp4; `jhmdb` is FOLDER/videos/CLASS/*.mp4 with the official
-        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each.
-    split: which official split, for `jhmdb`; its train part is trained on, its test part tested.
-    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; `jhmdb`
-        stays `train`, and brings its test part along.
+    layout: `folder` is FOLDER/CLASS/*.mp4; `ucf101`, `hmdb51` and `jhmdb` are
+        FOLDER/videos/CLASS/*.avi with the official lists in FOLDER/splits; `thumos14` is
+        FOLDER/{training,validation,test,splits}; `streams` is FOLDER/*.mp4 with the truth beside
+        each.
+    split: which official split; its train part is trained on, its test part tested.
+    part: the untrimmed videos of `thumos14` that are tested on.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; the official
+        sets stay `train`, and bring their test part along.
     """
 
-    layout: Literal["folder", "jhmdb", "streams"]
+    layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
     split: Literal[1, 2, 3] = 1
+    part: Literal["validation", "test"] = "test"
     use: Literal["train", "calibrate", "test"] = "train"
 
     @property
@@ -37,17 +45,12 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         """Whether it has clips to train on."""
         return self.use == "train"
 
-
-class Prepared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the store holds; the fields are `Preparation`'s."""
-
-    size: tuple[int, int] = (224, 176)
-    grid_fps: Positive = 25.0
-    flow: str = "dis"
-    flow_parameters: dict[str, FlowParameter] = msgspec.field(
-        default_factory=lambda: {"preset": "medium"}
-    )
-    bound_px: Positive = 12.0
+    @property
+    def test_part(self) -> str:
+        """What is tested on, in the words of a report."""
+        if self.layout == "thumos14":
+            return self.part
+        return f"split {self.split} test" if self.layout in _OFFICIAL else "unseen"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,6 +71,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
+    flows: of a flow phase, each clip's flow is drawn from these; the first prepared one where
+        nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
     """
@@ -77,6 +82,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     learning_rate: Positive
     side: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
     batch_norm: Literal["frozen", "trained"] = "frozen"
+    flows: tuple[str, ...] = ()
     warm_up_epochs: float = 1.0
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
@@ -126,17 +132,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     classes: tuple[str, ...]
     sets: dict[str, Set]
-    prepared: Prepared
+    prepared: Preparation
     model: Model
     stage1: Stage1
     stage2: Stage2
     bundle: BundleFields
     seed: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"
-
-    @property
-    def preparation(self) -> Preparation:
-        return Preparation(**msgspec.structs.asdict(self.prepared))
 
     def model_config(self, weights: str) -> ModelConfig:
         """The model's configuration, with the input range that `weights` expect."""
@@ -163,7 +165,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-_USES = {"folder": ("train", "test"), "jhmdb": ("train",), "streams": ("calibrate", "test")}
+_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test")}
 
 
 def _problem(recipe: Recipe) -> str | None:
@@ -174,7 +176,7 @@ def _problem(recipe: Recipe) -> str | None:
     if IDLE in classes and classes[-1] != IDLE:
         return f"`classes` must end with {IDLE!r}"
     for name, described in recipe.sets.items():
-        if described.use not in _USES[described.layout]:
+        if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):
@@ -188,4 +190,26 @@ def _problem(recipe: Recipe) -> str | None:
         recipe.model_config("none")
     except ValueError as error:
         return f"`model`: {error}"
+    return _flow_problem(recipe)
+
+
+def _flow_problem(recipe: Recipe) -> str | None:
+    """Of the prepared flows, and of the phases that name some of them."""
+    prepared = recipe.prepared.flows
+    for name, flow in prepared.items():
+        try:
+            open_flow(name, flow.parameters)
+        except FlowMismatch as error:
+            return f"`prepared.flows.{name}`: {error}"
+    for index, phase in enumerate(recipe.stage1.flow):
+        for name in phase.flows:
+            if name not in prepared:
+                return f"`stage1.flow[{index}].flows` names {name!r}, which is not prepared"
+    if recipe.prepared.grid_fps == "native":
+        for name, described in recipe.sets.items():
+            if described.layout == "streams":
+                return (
+                    f'`prepared.grid_fps` is "native", but streams ({name}) lie on a grid: '
+                    "give a rate"
+                )
     return None

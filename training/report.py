@@ -16,14 +16,13 @@ def accuracy_entries(recipe: Recipe, report: Mapping[str, Any]) -> list[dict[str
     entries = []
     for name, measured in report.items():
         described = recipe.sets[name]
-        split = f"split {described.split} test" if described.layout == "jhmdb" else "unseen"
         of_streams = described.layout == "streams"
         what = "middles of intervals" if of_streams else "clips"
         protocols = (ACTION, IDLE) if of_streams else PROTOCOLS
         entries += [
             {
                 "data_set": name,
-                "split": split,
+                "split": described.test_part,
                 "protocol": f"grid, middle of {protocol}" if of_streams else protocol,
                 "streams": streams,
                 "value": value,
@@ -48,11 +47,12 @@ def manifest_fields(recipe: Recipe, report: Mapping[str, Any]) -> dict[str, Any]
         "grid_fps": recipe.prepared.grid_fps,
         "sample_every": recipe.bundle.sample_every,
         "flows": {
-            recipe.prepared.flow: {
-                "bound_px": recipe.prepared.bound_px,
-                "parameters": dict(recipe.prepared.flow_parameters),
-                "accuracy": of_flow,
+            flow: {
+                "bound_px": prepared.bound_px,
+                "parameters": dict(prepared.parameters),
+                "accuracy": of_flow if flow == recipe.prepared.default_flow else None,
             }
+            for flow, prepared in recipe.prepared.flows.items()
         },
         "accuracy": entries,
         "licence": recipe.bundle.licence,

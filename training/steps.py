@@ -29,16 +29,38 @@ from training.stage2 import feature_clips, train_stage2
 from training.streaming_evaluation import evaluate_streams, predict_middles
 
 
-def prepare_data(run: Run) -> None:
-    """Decode every clip of every set to grid frames and flow."""
+def prepare_data(run: Run, workers: int | None = None) -> None:
+    """Decode every clip of every set to frames and flow, in `workers` processes (one a core).
+
+    What can't be used is named and counted at the end; a strict run stops there, with DataError.
+    """
+    left_out: list[str] = []
+    trained: set[str] = set()
     for name in run.recipe.sets:
-        train, test = run.clips(name)
-        run.progress.note(f"{name}: {len(train)} clips to train on, {len(test)} to test on")
-        complaints = prepare((*train, *test), run.store(name), progress=run.progress)
-        for complaint in complaints:
-            run.progress.note(f"left out: {complaint}")
-        if complaints:
-            run.progress.note(f"{name}: {len(complaints)} clips left out")
+        split, store = run.split(name), run.store(name)
+        run.progress.note(
+            f"{name}: {len(split.train)} clips to train on, {len(split.test)} to test on"
+        )
+        damaged = prepare(
+            (*split.train, *split.test),
+            store,
+            progress=run.progress,
+            workers=workers,
+            strict=run.strict,
+        )
+        left_out += [*split.left_out, *damaged]
+        trained |= {clip.label for clip in split.train if clip in store}
+    absent = [
+        f"No clip to train on shows {label!r}"
+        for label in run.recipe.classes
+        if label not in trained
+    ]
+    run.check(absent)
+    for complaint in left_out:
+        run.progress.note(f"left out: {complaint}")
+    for complaint in absent:
+        run.progress.note(f"{complaint}: add some, or take it out of `classes`")
+    run.progress.note(f"prepared; {len(left_out)} left out")
 
 
 def stage1(run: Run, modality: Modality) -> FrameClassifier:
@@ -71,6 +93,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
         head.load_state_dict(state["state_dict"])
         return head.eval()
     clips = {}
+    flow = run.recipe.prepared.default_flow
     for name in run.recipe.stage2.draw:
         every = run.recipe.stage2.every.get(name, 1)
         stored = run.stored(name, run.clips(name)[0])[::every]
@@ -83,7 +106,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
             seed=run.recipe.seed,
             precision=run.recipe.precision,
             folder=run.folder / "features",
-            name=f"{name}_{every}",
+            name=f"{name}_{every}" + (f"_{flow}" if modality == "flow" else ""),
             progress=run.progress,
         )
         clips[name] = (stored, views)
