@@ -55,9 +55,10 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         parser.add_argument(
             "--weights",
             default="imagenet",
-            metavar="imagenet|none|FILE",
+            metavar="imagenet|none|FILE|bundle:NAME",
             help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
-            "nothing, or a state dict (.npz or .pt); default: imagenet",
+            "nothing, a state dict (.npz or .pt), or a bundle's own weights (a built-in name or "
+            "a path); default: imagenet",
         )
         parser.add_argument(
             "--threads",

@@ -10,10 +10,11 @@ import msgspec
 from engine.errors import FlowMismatch
 from engine.flow.estimator import open_flow
 from training.data.annotations import IDLE
+from training.data.augment import Crops
 from training.data.preparation import Preparation
 from training.errors import RecipeError
-from training.model.backbone import rgb_range
 from training.model.build import ModelConfig
+from training.start import input_range
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -70,25 +71,39 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One run through the first stage's loop, with its own optimiser and schedule.
 
     draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
-    batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
+    batch_norm: `frozen` keeps the running statistics (weight and bias still learn); `partial`
+        keeps all but the first layer's (TSN, Wang et al., 2016: the input is another one).
+    crops: of several sizes, `anywhere` in the frame, or in its `corners` and centre (TSN).
+    optimiser: `adamw`, or `sgd` with `momentum`; each with a warm-up, then half a cosine to zero.
     flows: of a flow phase, each clip's flow is drawn from these; the first prepared one where
         nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
+    batch: clips a step, `micro_batch` at a time: on a CPU small ones stay in the cache and are
+        faster by half. Several processes share out a step's micro-batches.
     """
 
     draw: dict[str, Count]
     epochs: Count
     learning_rate: Positive
     side: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
-    batch_norm: Literal["frozen", "trained"] = "frozen"
+    batch_norm: Literal["frozen", "partial", "trained"] = "frozen"
     flows: tuple[str, ...] = ()
+    crops: Crops = "anywhere"
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
     warm_up_epochs: float = 1.0
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     batch: Count = 32
     micro_batch: Count = 8
+
+    def __post_init__(self) -> None:
+        if self.batch % self.micro_batch:
+            raise ValueError(
+                f"`batch`, {self.batch}, must be a multiple of `micro_batch`, {self.micro_batch}"
+            )
 
 
 class Stage1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -142,11 +157,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def model_config(self, weights: str) -> ModelConfig:
         """The model's configuration, with the input range that `weights` expect."""
-        mean, std = rgb_range(weights)
         return ModelConfig(
             classes=len(self.classes),
-            rgb_mean=mean,
-            rgb_std=std,
+            **input_range(weights),
             **msgspec.structs.asdict(self.model),
         )
 
