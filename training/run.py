@@ -21,7 +21,10 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import load_checkpoint
-from training.data.annotations import Clip, check_known, read_folder, read_split
+from training.data.annotations import Clip, Split, read_folder, with_known_classes
+from training.data.data_sets.hmdb51 import read_hmdb51
+from training.data.data_sets.thumos14 import read_thumos14
+from training.data.data_sets.ucf101 import read_ucf101
 from training.data.frame_store import FrameStore, StoredClip
 from training.data.hold_out import hold_out
 from training.data.labelled_streams import Interval, read_idle, read_streams
@@ -36,13 +39,18 @@ from training.streaming_evaluation import Timing
 
 @dataclass(frozen=True)
 class Run:
-    """data: the folder of each of the recipe's sets. weights: what both streams start from."""
+    """A recipe on this machine.
+
+    data: the folder of each of the recipe's sets. weights: what both streams start from.
+    strict: a clip that can't be used stops the run, instead of being named and left out.
+    """
 
     recipe: Recipe
     folder: Path
     data: Mapping[str, Path]
     weights: str
     progress: Progress
+    strict: bool = False
 
     def __post_init__(self) -> None:
         for name in self.recipe.sets:
@@ -55,32 +63,46 @@ class Run:
                     "correct --data."
                 )
 
+    def split(self, name: str) -> Split:
+        """The clips of a set to train on and to test on, and a sentence on each that can't be used.
+
+        Raises DataError where there is such a sentence and the run is strict.
+        """
+        described, folder = self.recipe.sets[name], self.data[name]
+        if described.use == "idle":
+            return Split((), tuple(read_idle(folder, described.allowed)))
+        if described.layout == "streams":
+            return Split((), tuple(stream.clip for stream in read_streams(folder)))
+        if described.layout == "folder":
+            clips = tuple(read_folder(folder))
+            split = Split(clips, ()) if described.use == "train" else Split((), clips)
+        elif described.layout == "thumos14":
+            split = read_thumos14(folder, described.part)
+        else:
+            read = read_ucf101 if described.layout == "ucf101" else read_hmdb51
+            split = read(folder, described.split)
+        split = with_known_classes(split, self.recipe.classes)
+        self.check(split.left_out)
+        return split
+
     def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
         """The clips of a set to train on, without those held out, and those to test on."""
-        train, test = self._listed(name)
-        return self._held_in_and_out(train)[0], test
+        split = self.split(name)
+        return self._held_in_and_out(split)[0], split.test
 
     def held_out(self, name: str) -> Sequence[Clip]:
         """The clips of a set's training part that are kept for the calibration."""
-        return self._held_in_and_out(self._listed(name)[0])[1]
+        return self._held_in_and_out(self.split(name))[1]
 
-    def _held_in_and_out(self, train: Sequence[Clip]) -> tuple[list[Clip], list[Clip]]:
+    def _held_in_and_out(self, split: Split) -> tuple[list[Clip], list[Clip]]:
         calibration = self.recipe.calibration
-        return hold_out(train, calibration.hold_out, calibration.seed)
+        return hold_out(split.train, calibration.hold_out, calibration.seed)
 
-    def _listed(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
-        """The training and the test part of a set, as its own lists or folders say."""
-        described, folder = self.recipe.sets[name], self.data[name]
-        if described.layout == "jhmdb":
-            split = read_split(folder / "videos", folder / "splits", described.split)
-            return split.train, split.test
-        if described.use == "idle":
-            return (), read_idle(folder, described.allowed)
-        if described.layout == "streams":
-            return (), [stream.clip for stream in read_streams(folder)]
-        clips = read_folder(folder)
-        check_known(clips, self.recipe.classes, folder)
-        return (clips, ()) if described.use == "train" else ((), clips)
+    def check(self, complaints: Sequence[str]) -> None:
+        """Raises DataError with the first of these, where there is one and the run is strict."""
+        if self.strict and complaints:
+            more = f" (and {len(complaints) - 1} more like it)" if len(complaints) > 1 else ""
+            raise DataError(f"{complaints[0]}{more}: put that right, or run without --strict.")
 
     def stored_streams(
         self, name: str, flow: str | None = None
@@ -100,6 +122,10 @@ class Run:
         """The clips of a set that could be prepared, bound to `flow`, or to the default one."""
         store = self.store(name)
         found = [store.open(clip, flow) for clip in clips if store.holds(clip, flow)]
+        if found and len(found) < len(clips):
+            lacking = f"{name}: {len(clips) - len(found)} of {len(clips)} clips are not prepared"
+            self.check([lacking])
+            self.progress.note(f"{lacking}, and left out")
         if clips and not found:
             raise DataError(f"No clip of {name!r} is prepared: run `gesta-train prepare` first.")
         return found
