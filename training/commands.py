@@ -21,7 +21,7 @@ _HELP = {
     "prepare": "decode the clips to grid frames and optical flow, once",
     "stage1": "train the CNNs with spatial attention",
     "stage2": "train key-frame exploration on the frozen CNNs",
-    "calibrate": "fit the temperature on the streams held out for it",
+    "calibrate": "fit temperatures and the abstention threshold on what is held out for it",
     "evaluate": "measure the model on the test parts",
     "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
 }
@@ -78,6 +78,15 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
                 metavar="N",
                 help="processes that prepare clips (default: one a core)",
             )
+        if name in ("evaluate", "run"):
+            parser.add_argument(
+                "--crops",
+                type=int,
+                choices=(1, 10),
+                default=1,
+                help="also score clips by this many crops of each frame: 10 is the paper's "
+                "(default: 1, the centre crop)",
+            )
         if name in ("stage1", "stage2"):
             parser.add_argument(
                 "--stream",
@@ -91,7 +100,7 @@ def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
     import torch
 
-    from training import steps
+    from training import measure, steps
     from training.export import NO_GRID
     from training.features import MODALITIES
     from training.progress import Progress
@@ -122,9 +131,9 @@ def handle(given: argparse.Namespace) -> int:
         else:
             steps.stage2(run, chosen)
     if command in ("calibrate", "run"):
-        steps.calibrate(run)
+        measure.calibrate(run)
     if command in ("evaluate", "run"):
-        steps.evaluate_model(run)
+        measure.evaluate(run, crops=given.crops)
     if command == "run":
         steps.export(run)
     return 0
