@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from training import steps
+from training.ablation.command import ablate
+from training.ablation.command import add_options as add_ablation_options
 from training.errors import RecipeError
 from training.features import MODALITIES
 from training.model.build import Modality
@@ -23,6 +25,7 @@ _HELP = {
     "stage2": "train key-frame exploration on the frozen CNNs",
     "calibrate": "fit the temperature on the streams held out for it",
     "evaluate": "measure the model on the test parts",
+    "ablate": "train and measure the four models of the paper's Table 2 on equal terms",
     "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
 }
 
@@ -64,12 +67,14 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             default=torch.get_num_threads(),
             help="processor cores to use (default: all)",
         )
-        if name in ("stage1", "stage2"):
+        if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
                 choices=MODALITIES,
                 help="train this one only; two processes, one for each stream, use two cores best",
             )
+        if name == "ablate":
+            add_ablation_options(parser)
         parser.set_defaults(handler=handle, command=name)
 
 
@@ -87,6 +92,8 @@ def handle(given: argparse.Namespace) -> int:
     if command in ("prepare", "run"):
         steps.prepare_data(run)
     chosen: Modality | None = getattr(given, "stream", None)
+    if command == "ablate":
+        ablate(run, given, chosen)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
             steps.stage1(run, modality)

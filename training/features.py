@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from engine.arrays import F32
 from training.data.augment import Crop, random_crop, standard_crops
@@ -124,10 +125,10 @@ def cached_features(
     return found
 
 
-def digest_of(stream: SpatialStream) -> str:
-    """A short name for the weights of a stream."""
+def digest_of(module: nn.Module) -> str:
+    """A short name for the weights of a stream, or of another module."""
     digest = hashlib.sha256()
-    for value in stream.state_dict().values():
+    for value in module.state_dict().values():
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 

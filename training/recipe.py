@@ -58,6 +58,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_size: int = 160
     segments: int = 3
     frames_per_segment: int = 10
+    spatial_attention: bool = True
     spatial_gain: float = 1.0
     frame_dropout: float = 0.5
     segment_dropout: float = 0.5
@@ -70,6 +71,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
+    consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the
+        loss. False: each image has its own loss, and a clip has the mean of them.
     """
 
     draw: dict[str, Count]
@@ -81,6 +84,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    consensus: bool = True
     batch: Count = 32
     micro_batch: Count = 8
 

@@ -22,6 +22,7 @@ from training.data.frame_store import StoredClip
 from training.losses import random_blend, stage1_loss
 from training.model.backbone import recalibrate_batch_norm
 from training.model.build import Modality, ModelConfig, build_frame_classifier
+from training.model.consensus import segment_consensus
 from training.model.sta_tsn import FrameClassifier
 from training.progress import Progress
 from training.recipe import Phase
@@ -142,11 +143,18 @@ def _epoch(
         blend = random_blend(len(batch.labels), phase.mixup, rng) if phase.mixup else None
         images = batch.images if blend is None else blend.images(batch.images)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            scores = model.consensus(images).float()  # [B, C]
-        loss = stage1_loss(scores, batch.labels, label_smoothing=phase.label_smoothing, blend=blend)
+            scores = model(images.flatten(0, 1)).float()  # [B·N, C]
+        scores = scores.unflatten(0, images.shape[:2])  # [B, N, C]
+        clip_scores = segment_consensus(scores)  # [B, C]
+        judged = (clip_scores,) if phase.consensus else scores.unbind(1)
+        losses = [
+            stage1_loss(each, batch.labels, label_smoothing=phase.label_smoothing, blend=blend)
+            for each in judged
+        ]
+        loss = torch.stack(losses).mean()
         (loss / phase.batch).backward()  # type: ignore[no-untyped-call]
         total_loss += loss.item()
-        right += int((scores.argmax(1) == batch.labels).sum())
+        right += int((clip_scores.argmax(1) == batch.labels).sum())
         seen += len(batch.labels)
         waiting += 1
         if waiting == per_step:

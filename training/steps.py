@@ -60,6 +60,7 @@ def stage1(run: Run, modality: Modality) -> FrameClassifier:
 def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     """Train one stream's head on its frozen CNN, unless that has been done."""
     first = read_stage1(run, modality)
+    torch.manual_seed(run.recipe.seed)
     head = build_head(run.config)
     trained_on = {
         "stream": digest_of(first.stream),
