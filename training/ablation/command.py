@@ -60,7 +60,7 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
         raise RecipeError("--seeds and --stage1-seeds must be at least 1.")
     chosen = variants(splits=splits, gains=gains, seeds=given.stage1_seeds, heads=given.seeds)
     if modality is None:
-        prepare(run, splits)
+        prepare(run, splits, given.workers)
     train(run, chosen, MODALITIES if modality is None else (modality,), crops=given.crops)
     if modality is not None:
         return
@@ -71,7 +71,7 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
         "backbone": run.recipe.model.backbone,
         "weights": run.weights,
         "input_size": run.recipe.model.input_size,
-        "flow": run.recipe.prepared.flow,
+        "flow": run.recipe.prepared.default_flow,
         "crops": given.crops,
         "seeds": given.seeds,
         "stage1_seeds": given.stage1_seeds,
@@ -86,7 +86,7 @@ def _caption(run: Run, given: argparse.Namespace, command: object) -> str:
     model = run.recipe.model
     return (
         f"Ours: {model.backbone} at {model.input_size} px from weights {run.weights}, flow "
-        f"{run.recipe.prepared.flow}, {model.segments * model.frames_per_segment} frames by global "
+        f"{run.recipe.prepared.default_flow}, {model.segments * model.frames_per_segment} frames by global "
         f"sampling, {given.crops} {'crop' if given.crops == 1 else 'crops'}; first stage: seeds "
         f"{given.stage1_seeds}, second: {given.seeds} on each, with the standard deviation over "
         "all where there are several. The paper: resnet152 at 224 px from ImageNet weights, flow "

@@ -43,10 +43,10 @@ class Measured:
     sets: Mapping[str, Any]
 
 
-def prepare(base: Run, splits: Sequence[int]) -> None:
+def prepare(base: Run, splits: Sequence[int], workers: int | None) -> None:
     """Decode the clips of every split into the store that all rows share."""
     for split in splits:
-        steps.prepare_data(_run(base, on_split(base.recipe, split), base.folder))
+        steps.prepare_data(_run(base, on_split(base.recipe, split), base.folder), workers)
 
 
 def train(
@@ -123,7 +123,7 @@ def _measure(run: Run, row: Row, crops: int) -> None:
                 {modality: stream for modality, (stream, _) in trained.items()},
                 clips,
                 side=run.config.input_size,
-                bound_px=run.recipe.prepared.bound_px,
+                bound_px=run.recipe.prepared.flows[run.recipe.prepared.default_flow].bound_px,
                 progress=run.progress,
             )
     report = {"measured": _stamp(run, row, crops), "sets": sets}
