@@ -67,9 +67,7 @@ def attention_focus(
                             else crop.stacks(stacks[chosen], side)
                         )
                         inside = attention_inside(attention_maps(stream, images), moving[chosen])
-                        found[modality].append(
-                            (float(inside.mean()), float(share[chosen].mean()))
-                        )
+                        found[modality].append((float(inside.mean()), float(share[chosen].mean())))
             advance()
     return {
         "clips": len(clips),

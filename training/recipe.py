@@ -91,7 +91,8 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     every: use each second, third, ... clip of a set only. views: the centre crop, and views - 1
     random ones of each clip. folds: of the cross-fitted
-    binary classifiers. learning_rate is divided by 10 every `step_every` iterations.
+    binary classifiers. learning_rate is divided by 10 every `step_every` iterations. seed: added to
+    the recipe's, for other weights to start from, batches and folds on the same first stage.
     """
 
     draw: dict[str, Count]
@@ -105,6 +106,7 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     weight_decay: float = 0.0005
     label_smoothing: float = 0.0
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    seed: int = 0
 
 
 class BundleFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,7 +19,7 @@ from torch import nn
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.batches import Batch, batches, draw
 from training.data.frame_store import StoredClip
-from training.losses import random_blend, stage1_loss
+from training.losses import clips_loss, random_blend
 from training.model.backbone import recalibrate_batch_norm
 from training.model.build import Modality, ModelConfig, build_frame_classifier
 from training.model.consensus import segment_consensus
@@ -146,16 +146,16 @@ def _epoch(
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             scores = model(images.flatten(0, 1)).float()  # [B·N, C]
         scores = scores.unflatten(0, images.shape[:2])  # [B, N, C]
-        clip_scores = segment_consensus(scores)  # [B, C]
-        judged = (clip_scores,) if phase.consensus else scores.unbind(1)
-        losses = [
-            stage1_loss(each, batch.labels, label_smoothing=phase.label_smoothing, blend=blend)
-            for each in judged
-        ]
-        loss = torch.stack(losses).mean()
+        loss = clips_loss(
+            scores,
+            batch.labels,
+            consensus=phase.consensus,
+            label_smoothing=phase.label_smoothing,
+            blend=blend,
+        )
         (loss / phase.batch).backward()  # type: ignore[no-untyped-call]
         total_loss += loss.item()
-        right += int((clip_scores.argmax(1) == batch.labels).sum())
+        right += int((segment_consensus(scores).argmax(1) == batch.labels).sum())
         seen += len(batch.labels)
         waiting += 1
         if waiting == per_step:

@@ -83,10 +83,10 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
 
 def _caption(run: Run, given: argparse.Namespace, command: object) -> str:
     """Everything that the numbers depend on, in a paragraph."""
-    model = run.recipe.model
+    model, flow = run.recipe.model, run.recipe.prepared.default_flow
     return (
         f"Ours: {model.backbone} at {model.input_size} px from weights {run.weights}, flow "
-        f"{run.recipe.prepared.default_flow}, {model.segments * model.frames_per_segment} frames by global "
+        f"{flow}, {model.segments * model.frames_per_segment} frames by global "
         f"sampling, {given.crops} {'crop' if given.crops == 1 else 'crops'}; first stage: seeds "
         f"{given.stage1_seeds}, second: {given.seeds} on each, with the standard deviation over "
         "all where there are several. The paper: resnet152 at 224 px from ImageNet weights, flow "

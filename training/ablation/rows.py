@@ -75,7 +75,7 @@ class Variant:
         attention = self.row.spatial_attention
         return replace(
             on_split(recipe, self.split),
-            seed=recipe.seed + self.seed + (self.head or 0),
+            seed=recipe.seed + self.seed,
             model=replace(recipe.model, spatial_attention=attention, spatial_gain=gain),
             stage1=replace(
                 recipe.stage1,
@@ -87,6 +87,7 @@ class Variant:
                     for stream in ("rgb", "flow")
                 },
             ),
+            stage2=replace(recipe.stage2, seed=recipe.stage2.seed + (self.head or 0)),
         )
 
 

@@ -54,7 +54,7 @@ def crop_features(
     crops: int,
     precision: str = "fp32",
 ) -> F32:
-    """[V, N·k, D]: the features of `window` frames spread over a clip, of the first `crops` crops."""
+    """[V, N·k, D]: features of `window` frames spread over a clip, of the first `crops` crops."""
     ticks = global_ticks(clip.ticks, window)
     return np.stack(
         [

@@ -17,7 +17,15 @@ from training.errors import OutputError
 
 _NAMES = {"rgb": "RGB", "flow": "Flow", "rgb+flow": "Two"}
 _HEADER = ("model", "gain", *(cell for s in STREAMS for cell in (_NAMES[s], "paper")))
-_FOCUS_HEADER = ("model", "gain", "stream", "attention inside", "share of area", "quotient", "clips")
+_FOCUS_HEADER = (
+    "model",
+    "gain",
+    "stream",
+    "attention inside",
+    "share of area",
+    "quotient",
+    "clips",
+)
 
 
 def title(table: Table) -> str:

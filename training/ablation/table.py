@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
@@ -119,7 +120,7 @@ def _differences(rows: Sequence[Line]) -> list[Line]:
     found = []
     for gain in dict.fromkeys(row.gain for row in rows if row.gain is not None):
         column = [row for row in rows if row.gain in (None, gain)]
-        for before, after in zip(column, column[1:], strict=False):
+        for before, after in pairwise(column):
             found.append(
                 Line(
                     f"{after.model} - {before.model}",

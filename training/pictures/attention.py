@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
-from matplotlib.patches import Rectangle
 
 from engine.arrays import F32, U8
 from training.pictures.canvas import COLOURS, GREY, NAMES, figure, plain, styled
@@ -48,7 +47,12 @@ def attention_picture(clip: Explained) -> Figure:
     highest = max(float(beta.max()) for beta in clip.temporal.values())
     for segment in range(segments):
         box = GridSpecFromSubplotSpec(
-            lines + 1, k, outer[segment], height_ratios=(*[1.0] * lines, 0.75), wspace=0.02, hspace=0.03
+            lines + 1,
+            k,
+            outer[segment],
+            height_ratios=(*[1.0] * lines, 0.75),
+            wspace=0.02,
+            hspace=0.03,
         )
         for place in range(k):
             number = segment * k + place
@@ -76,11 +80,14 @@ def attention_picture(clip: Explained) -> Figure:
         bars.set_ylabel("temporal", fontsize=6.5)
         bars.tick_params(labelsize=6.5)
         if segment == segments - 1:
-            bars.legend(
-                ncols=3, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.08)
-            )
+            bars.legend(ncols=3, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.08))
         bars.text(
-            1.004, 0.5, f"segment {segment + 1}", rotation=270, va="center", fontsize=7,
+            1.004,
+            0.5,
+            f"segment {segment + 1}",
+            rotation=270,
+            va="center",
+            fontsize=7,
             transform=bars.transAxes,
         )
     return drawn

@@ -37,7 +37,9 @@ def class_bars(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
         axes.barh(places, values, height=0.72, color=COLOURS["rgb+flow"])
         for place, value in zip(places, values, strict=True):
             axes.text(value + 0.01, place, f"{value:.0%}", va="center", fontsize=6.5)
-        axes.set_yticks(list(places), [_label(classes[i], int(counts[i])) for i in part], fontsize=7)
+        axes.set_yticks(
+            list(places), [_label(classes[i], int(counts[i])) for i in part], fontsize=7
+        )
         axes.set_ylim(rows - 0.4, -0.6)  # the best on top, and bars of one height in all columns
         axes.set_xlim(0, 1.09)
         axes.set_xticks(np.linspace(0, 1, 6))

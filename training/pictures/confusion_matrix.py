@@ -40,7 +40,13 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
             value = parts[row, column]
             colour = "black" if value > 0.6 else "white"
             axes.text(
-                column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=6, color=colour
+                column,
+                row,
+                f"{100 * value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6,
+                color=colour,
             )
     bar = drawn.colorbar(image, ax=axes, fraction=0.03, pad=0.01, format=PercentFormatter(1.0))
     bar.set_label("part of the actual class's clips")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.pictures.canvas import COLOURS, GREY, NAMES, figure, styled
+from training.pictures.canvas import COLOURS, NAMES, figure, styled
 
 Line = Mapping[str, Any]  # of the history
 _STAGES = {"stage1": "first stage", "stage2": "second stage"}
@@ -30,24 +30,22 @@ def training_curves(history: Sequence[Line]) -> Figure | None:
         lines = [line for line in history if line.get("stage") == stage]
         loss, right = row
         for stream in ("rgb", "flow"):
-            _draw_stream(loss, right, stream, [x for x in lines if x.get("stream") == stream], stage)
+            _draw_stream(loss, right, stream, [x for x in lines if x.get("stream") == stream])
         loss.set_title(f"{_STAGES[stage].capitalize()}: loss")
         right.set_title(f"{_STAGES[stage].capitalize()}: training clips that were right")
         right.yaxis.set_major_formatter(PercentFormatter(1.0))
         right.set_ylim(0, 1.02)
         loss.set_ylim(bottom=0)
         for axes in row:
-            axes.set_xlabel("epoch" if stage == "stage1" else "iteration")
+            axes.set_xlabel("steps of the optimiser")
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         loss.legend(fontsize=7)
         right.legend(fontsize=7, loc="lower right")
     return drawn
 
 
-def _draw_stream(
-    loss: Axes, right: Axes, stream: str, lines: Sequence[Line], stage: str
-) -> None:
-    places = _places(lines, stage)
+def _draw_stream(loss: Axes, right: Axes, stream: str, lines: Sequence[Line]) -> None:
+    places = [float(line.get("iteration", index + 1)) for index, line in enumerate(lines)]
     for key, style in _LOSSES:
         points = _points(places, lines, key)
         if points:
@@ -61,18 +59,11 @@ def _draw_stream(
             axes.axvline(place, color=COLOURS[stream], linewidth=0.6, linestyle=(0, (1, 3)))
 
 
-def _places(lines: Sequence[Line], stage: str) -> list[float]:
-    """Where each line lies: epochs counted on over the phases, or iterations."""
-    if stage == "stage2":
-        return [float(line.get("iteration", index + 1)) for index, line in enumerate(lines)]
-    return [float(index + 1) for index in range(len(lines))]
-
-
 def _points(places: Iterable[float], lines: Sequence[Line], key: str) -> list[tuple[float, float]]:
     return [(x, float(line[key])) for x, line in zip(places, lines, strict=True) if key in line]
 
 
 def _phase_starts(places: Sequence[float], lines: Sequence[Line]) -> list[float]:
-    """Between the last epoch of a phase and the first of the next."""
+    """Where each phase but the first begins: at the last line of the one before."""
     pairs = zip(lines, lines[1:], places, strict=False)
-    return [x + 0.5 for before, after, x in pairs if before.get("phase") != after.get("phase")]
+    return [x for before, after, x in pairs if before.get("phase") != after.get("phase")]
