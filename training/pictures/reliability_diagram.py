@@ -11,7 +11,7 @@ from training.pictures.canvas import COLOURS, GREY, figure, styled
 
 
 @styled()
-def reliability_diagram(bins: Sequence[Mapping[str, float]], count: int) -> Figure:
+def reliability_diagram(bins: Sequence[Bin]) -> Figure:
     """bins: {count, confidence, accuracy} of each that has a prediction. count: of possible bins.
 
     Above, accuracy against mean confidence, on the diagonal where both agree; below, how many
