@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from training.pictures.canvas import COLOURS, GREY, figure, styled
+from training.pictures.canvas import COLOURS, figure, styled
 
 _COLUMN = 36  # bars above one another; more of them go into a second column
 _BAR_IN = 0.17
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # behind a number
 
 
 @styled()
@@ -36,7 +37,7 @@ def class_bars(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
         values = [right[index] for index in part]
         axes.barh(places, values, height=0.72, color=COLOURS["rgb+flow"])
         for place, value in zip(places, values, strict=True):
-            axes.text(value + 0.01, place, f"{value:.0%}", va="center", fontsize=6.5)
+            axes.text(value + 0.01, place, f"{value:.0%}", va="center", fontsize=6.5, bbox=_WHITE)
         axes.set_yticks(
             list(places), [_label(classes[i], int(counts[i])) for i in part], fontsize=7
         )
@@ -45,7 +46,7 @@ def class_bars(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
         axes.set_xticks(np.linspace(0, 1, 6))
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(visible=False, axis="y")
-        axes.axvline(float(overall), color=GREY, linestyle=":", linewidth=1)
+        axes.axvline(float(overall), color="black", linestyle=(0, (1, 2)), linewidth=0.9)
         axes.set_xlabel("accuracy")
     return drawn
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
@@ -28,7 +29,9 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     size = 4.6 if many else 7
     drawn = figure(side_in, side_in * 0.94)
     axes = drawn.subplots()
-    image = axes.imshow(parts, cmap=_COLOUR_MAP, vmin=0, vmax=1, aspect="auto")
+    # Small parts would not be seen beside the diagonal where no number stands in them.
+    norm = PowerNorm(0.5 if many else 1.0, vmin=0, vmax=1)
+    image = axes.imshow(parts, cmap=_COLOUR_MAP, norm=norm, aspect="auto")
     axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=size)
     axes.set_yticks(range(len(shown)), [classes[index] for index in shown], fontsize=size)
     axes.tick_params(length=0, pad=2)

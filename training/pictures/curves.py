@@ -1,9 +1,10 @@
-"""Training curves: loss and the part of training clips that were right, stage by stage."""
+"""Training curves: loss, what was right, and what drives or holds the training, stage by stage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,58 +13,71 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from training.pictures.canvas import COLOURS, NAMES, figure, styled
 
 Line = Mapping[str, Any]  # of the history
-_STAGES = {"stage1": "first stage", "stage2": "second stage"}
-_LOSSES = (("loss", "-"), ("cross_entropy", "--"), ("regularisation", ":"))
-_PARTS = {"loss": "", "cross_entropy": ", cross-entropy", "regularisation": ", regularisation"}
+
+
+class _Panel(NamedTuple):
+    """What a panel shows of a stage's lines: the first of `keys` that a line has."""
+
+    title: str
+    keys: tuple[str, ...]
+
+
+_RIGHT = _Panel("training clips that were right", ("right",))
+_STAGES = {
+    "stage1": (
+        _Panel("First stage: loss", ("loss",)),
+        _RIGHT,
+        _Panel("learning rate", ("learning_rate",)),
+    ),
+    "stage2": (
+        _Panel("Second stage: cross-entropy, (14)", ("cross_entropy", "loss")),
+        _RIGHT,
+        _Panel("temporal-attention regularisation, (12)", ("regularisation",)),
+    ),
+}
 
 
 @styled()
 def training_curves(history: Sequence[Line]) -> Figure | None:
-    """A row for each stage that the history has lines of, with the loss on the left and what was
-    right on the right; None for an empty history."""
-    stages = [stage for stage in _STAGES if any(line.get("stage") == stage for line in history)]
+    """A row of panels for each stage that the history has lines of, both streams in each.
+
+    A dotted vertical stands where a phase of its stream ends. None for an empty history.
+    """
+    by_stage = {
+        stage: [line for line in history if line.get("stage") == stage] for stage in _STAGES
+    }
+    stages = [stage for stage, lines in by_stage.items() if lines]
     if not stages:
         return None
-    drawn = figure(7.2, 2.6 * len(stages))
-    grid = drawn.subplots(len(stages), 2, squeeze=False)
+    drawn = figure(9.6, 2.5 * len(stages))
+    grid = drawn.subplots(len(stages), len(_STAGES["stage1"]), squeeze=False)
     for row, stage in zip(grid, stages, strict=True):
-        lines = [line for line in history if line.get("stage") == stage]
-        loss, right = row
-        for stream in ("rgb", "flow"):
-            _draw_stream(loss, right, stream, [x for x in lines if x.get("stream") == stream])
-        loss.set_title(f"{_STAGES[stage].capitalize()}: loss")
-        right.set_title(f"{_STAGES[stage].capitalize()}: training clips that were right")
-        right.yaxis.set_major_formatter(PercentFormatter(1.0))
-        right.set_ylim(0, 1.02)
-        loss.set_ylim(bottom=0)
-        for axes in row:
+        for axes, panel in zip(row, _STAGES[stage], strict=True):
+            for stream in ("rgb", "flow"):
+                lines = [line for line in by_stage[stage] if line.get("stream") == stream]
+                _draw_stream(axes, stream, lines, panel.keys)
+            axes.set_title(panel.title)
             axes.set_xlabel("steps of the optimiser")
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        loss.legend(fontsize=7)
-        right.legend(fontsize=7, loc="lower right")
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set_ylim(bottom=0)
+            if panel is _RIGHT:
+                axes.set_ylim(0, 1.02)
+                axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            if axes.lines:
+                axes.legend(fontsize=7)
     return drawn
 
 
-def _draw_stream(loss: Axes, right: Axes, stream: str, lines: Sequence[Line]) -> None:
+def _draw_stream(axes: Axes, stream: str, lines: Sequence[Line], keys: Sequence[str]) -> None:
     places = [float(line.get("iteration", index + 1)) for index, line in enumerate(lines)]
-    for key, style in _LOSSES:
-        points = _points(places, lines, key)
-        if points:
-            name = NAMES[stream] + _PARTS[key]
-            loss.plot(*zip(*points, strict=True), style, color=COLOURS[stream], label=name)
-    points = _points(places, lines, "right")
-    if points:
-        right.plot(*zip(*points, strict=True), color=COLOURS[stream], label=NAMES[stream])
-    for place in _phase_starts(places, lines):
-        for axes in (loss, right):
+    points = [
+        (place, float(line[key]))
+        for place, line in zip(places, lines, strict=True)
+        if (key := next((key for key in keys if key in line), None))
+    ]
+    if not points:
+        return
+    axes.plot(*zip(*points, strict=True), color=COLOURS[stream], label=NAMES[stream])
+    for (before, after), place in zip(pairwise(lines), places, strict=False):
+        if before.get("phase") != after.get("phase"):
             axes.axvline(place, color=COLOURS[stream], linewidth=0.6, linestyle=(0, (1, 3)))
-
-
-def _points(places: Iterable[float], lines: Sequence[Line], key: str) -> list[tuple[float, float]]:
-    return [(x, float(line[key])) for x, line in zip(places, lines, strict=True) if key in line]
-
-
-def _phase_starts(places: Sequence[float], lines: Sequence[Line]) -> list[float]:
-    """Where each phase but the first begins: at the last line of the one before."""
-    pairs = zip(lines, lines[1:], places, strict=False)
-    return [x for before, after, x in pairs if before.get("phase") != after.get("phase")]

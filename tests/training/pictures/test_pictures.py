@@ -71,18 +71,26 @@ def test_a_block_for_each_segment_with_a_bar_for_each_frame_and_stream() -> None
 
 def test_curves_show_what_there_is() -> None:
     history = [
-        {"stage": "stage1", "stream": "rgb", "phase": 1, "iteration": 10, "loss": 3.0, "right": 0.1},
+        {
+            "stage": "stage1",
+            "stream": "rgb",
+            "phase": 1,
+            "iteration": 10,
+            "loss": 3.0,
+            "right": 0.1,
+        },
         {"stage": "stage1", "stream": "rgb", "phase": 2, "iteration": 20, "loss": 2.0},
         {"stage": "stage2", "stream": "flow", "iteration": 5, "loss": 1.0, "cross_entropy": 0.9},
     ]
     drawn = training_curves(history)
     assert drawn is not None
-    loss, right, later, _ = drawn.axes
+    loss, right, _, later, *_ = drawn.axes
     line, new_phase = loss.lines
     np.testing.assert_allclose(line.get_xydata(), [[10, 3.0], [20, 2.0]])
     assert new_phase.get_xdata()[0] == 10  # type: ignore[index]
     np.testing.assert_allclose(right.lines[0].get_xydata(), [[10, 0.1]])
-    assert [each.get_label() for each in later.lines] == ["flow", "flow, cross-entropy"]
+    assert [each.get_label() for each in later.lines] == ["flow"]
+    np.testing.assert_allclose(later.lines[0].get_xydata(), [[5, 0.9]])
 
 
 @pytest.mark.parametrize("history", [[], [{"stage": "unknown"}]])
