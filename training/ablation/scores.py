@@ -38,7 +38,8 @@ def clip_scores(head: Head, features: Tensor, *, segments: int) -> Tensor:
     crops comes before any softmax.
     """
     if isinstance(head, KeyFrameExploration):
-        scores, _ = head(features.unflatten(1, (segments, -1)))  # [V, N, C]
+        crops, _, width = features.shape
+        scores, _ = head(features.view(crops, segments, -1, width))  # [V, N, C]
     else:
         scores = head(features)  # [V, N·k, C]
     return cast(Tensor, scores.mean(dim=(0, 1)))

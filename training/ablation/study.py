@@ -169,7 +169,7 @@ def _trained(run: Run, modality: Modality, row: Row) -> tuple[SpatialStream, Hea
 
 def _stamp(run: Run, row: Row, crops: int) -> dict[str, Any]:
     """What a row.json stands on: the crops, and a digest of each stream's weights."""
-    weights = {m: digest_of(nn.ModuleList(_trained(run, m, row))) for m in MODALITIES}
+    weights = {str(m): digest_of(nn.ModuleList(_trained(run, m, row))) for m in MODALITIES}
     return {"crops": crops, **weights}
 
 

@@ -35,7 +35,7 @@ class Explained:
     temporal: Mapping[str, F32]
 
 
-@styled()
+@styled
 def attention_picture(clip: Explained) -> Figure:
     """A block for each segment: its frames, the frames below each stream's spatial attention (the
     brighter, the more), and each stream's temporal attention as bars."""

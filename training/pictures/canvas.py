@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.errors import OutputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DPI = 160
 
@@ -18,7 +23,7 @@ COLOURS = {"rgb": "#d55e00", "flow": "#0072b2", "rgb+flow": "#009e73"}
 NAMES = {"rgb": "RGB", "flow": "flow", "rgb+flow": "two streams"}
 GREY = "#777777"
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8,
     "axes.titlesize": 9,
@@ -37,9 +42,15 @@ STYLE: dict[str, Any] = {
 }
 
 
-def styled() -> Any:
-    """The style, as a decorator of what draws a picture."""
-    return matplotlib.rc_context(STYLE)
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Decorates a function that draws: its pictures have the common style."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return in_style
 
 
 def figure(width_in: float, height_in: float) -> Figure:

@@ -16,7 +16,7 @@ _BAR_IN = 0.17
 _WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # behind a number
 
 
-@styled()
+@styled
 def class_bars(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     """Bars from the best class to the worst, each labelled with its count of clips.
 

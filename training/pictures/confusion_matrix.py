@@ -16,13 +16,13 @@ _NUMBERED = 30  # classes up to which every cell has its number
 _COLOUR_MAP = "viridis"  # the brighter, the more, as in the paper
 
 
-@styled()
+@styled
 def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     """Each true class's clips by what they were taken for, in percent of the row.
 
     confusion [C, C]: row = the true class. Rows without a clip are left out.
     """
-    shown = np.flatnonzero(confusion.sum(1))
+    shown = np.flatnonzero(confusion.sum(1)).tolist()
     parts = confusion[shown] / confusion[shown].sum(1, keepdims=True)  # [rows, C]
     many = len(classes) > _NUMBERED
     side_in = 2.2 + (0.105 if many else 0.27) * len(classes)
@@ -53,5 +53,5 @@ def confusion_matrix(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
             )
     bar = drawn.colorbar(image, ax=axes, fraction=0.03, pad=0.01, format=PercentFormatter(1.0))
     bar.set_label("part of the actual class's clips")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return drawn

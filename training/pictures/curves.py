@@ -37,7 +37,7 @@ _STAGES = {
 }
 
 
-@styled()
+@styled
 def training_curves(history: Sequence[Line]) -> Figure | None:
     """A row of panels for each stage that the history has lines of, both streams in each.
 

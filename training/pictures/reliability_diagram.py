@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from training.pictures.canvas import COLOURS, GREY, figure, styled
 
 
-@styled()
+@styled
 def reliability_diagram(bins: Sequence[Bin]) -> Figure:
     """bins: {count, confidence, accuracy} of each that has a prediction. count: of possible bins.
 
