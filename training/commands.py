@@ -1,21 +1,21 @@
-"""The training commands of `gesta-train`: each step, and run for all."""
+"""The training commands of `gesta-train`: each step, and run for all.
+
+What needs torch is imported by the functions that use it: help and parsing go without.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from training.ablation.options import add_options as add_ablation_options
+from training.arguments import positive
+from training.errors import ExportError, RecipeError
 
-from training import steps
-from training.ablation.command import ablate
-from training.ablation.command import add_options as add_ablation_options
-from training.errors import RecipeError
-from training.features import MODALITIES
-from training.model.build import Modality
-from training.progress import Progress
-from training.recipe import Recipe, read_recipe
-from training.run import Run
+if TYPE_CHECKING:
+    from training.model.build import Modality
+    from training.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -57,27 +57,34 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         parser.add_argument(
             "--weights",
             default="imagenet",
-            metavar="imagenet|none|FILE",
+            metavar="imagenet|none|FILE|bundle:NAME",
             help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
-            "nothing, or a state dict (.npz or .pt); default: imagenet",
+            "nothing, a state dict (.npz or .pt), or a bundle's own weights (a built-in name or "
+            "a path); default: imagenet",
         )
         parser.add_argument(
             "--threads",
-            type=int,
-            default=torch.get_num_threads(),
+            type=positive,
+            metavar="N",
             help="processor cores to use (default: all)",
+        )
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="stop at a clip that is missing, damaged or of an unknown class, and where a "
+            "class has none (default: name and count them, and go on)",
         )
         if name in ("prepare", "run", "ablate"):
             parser.add_argument(
                 "--workers",
-                type=_count,
+                type=positive,
                 metavar="N",
                 help="processes that prepare clips (default: one a core)",
             )
         if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
-                choices=MODALITIES,
+                choices=("rgb", "flow"),
                 help="train this one only; two processes, one for each stream, use two cores best",
             )
         if name == "ablate":
@@ -87,15 +94,28 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
-    torch.set_num_threads(given.threads)
+    import torch
+
+    from training import steps
+    from training.ablation.command import ablate
+    from training.export import NO_GRID
+    from training.features import MODALITIES
+    from training.progress import Progress
+    from training.run import Run
+
+    if given.threads is not None:
+        torch.set_num_threads(given.threads)
     run = Run(
         recipe=find_recipe(given.recipe),
         folder=given.run,
         data=dict(_named_folder(text) for text in given.data),
         weights=given.weights,
         progress=Progress(log=given.run / "run.log"),
+        strict=given.strict,
     )
     command: str = given.command
+    if command == "run" and run.recipe.prepared.grid_fps == "native":
+        raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
     if command in ("prepare", "run"):
         steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)
@@ -120,6 +140,8 @@ def handle(given: argparse.Namespace) -> int:
 
 def find_recipe(text: str) -> Recipe:
     """A recipe by path, or by the name of a built-in one. Raises RecipeError for neither."""
+    from training.recipe import read_recipe
+
     path = Path(text)
     if path.suffix == ".toml":
         return read_recipe(path)
@@ -128,12 +150,6 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, instead got {text!r}")
-    return int(text)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

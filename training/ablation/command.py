@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from training.ablation.rows import full_gain, variants
-from training.ablation.scores import CROPS
+from training.ablation.rows import full_gain, on_split, variants
 from training.ablation.show import print_tables, write_tables
 from training.ablation.study import measure, prepare, train
 from training.ablation.table import tables
@@ -22,32 +21,6 @@ from training.run import Run
 _SPLITS = (1, 2, 3)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What `ablate` takes beyond the options of every training command."""
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        default=3,
-        help="seeds of the second stage, on the same first one (default: 3)",
-    )
-    parser.add_argument(
-        "--stage1-seeds", type=int, default=1, help="seeds of the first stage (default: 1)"
-    )
-    parser.add_argument(
-        "--gains",
-        default="1,HH",
-        help="values of spatial_gain, with commas; HH stands for H·H (default: 1,HH)",
-    )
-    parser.add_argument("--splits", default="1", help="official splits, with commas (default: 1)")
-    parser.add_argument(
-        "--crops",
-        type=int,
-        choices=CROPS,
-        default=10,
-        help="of each test frame: the paper's 10, or the centre only, ten times faster",
-    )
-
-
 def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> None:
     """Train and measure every row, then print and write the tables.
 
@@ -56,8 +29,6 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
     """
     gains = _gains(given.gains, run.recipe)
     splits = _splits(given.splits, run.recipe)
-    if given.seeds < 1 or given.stage1_seeds < 1:
-        raise RecipeError("--seeds and --stage1-seeds must be at least 1.")
     chosen = variants(splits=splits, gains=gains, seeds=given.stage1_seeds, heads=given.seeds)
     if modality is None:
         prepare(run, splits, given.workers)
@@ -111,8 +82,7 @@ def _splits(text: str, recipe: Recipe) -> tuple[int, ...]:
     if any(part not in [str(split) for split in _SPLITS] for part in parts):
         raise RecipeError(f"--splits takes 1, 2 and 3 with commas, instead got {text!r}.")
     splits = tuple(sorted({int(part) for part in parts}))
-    official = any(described.layout == "jhmdb" for described in recipe.sets.values())
-    if splits != (1,) and not official:
+    if splits != (1,) and on_split(recipe, 2) == on_split(recipe, 1):
         raise RecipeError("No set of this recipe has official splits: leave --splits out.")
     return splits
 

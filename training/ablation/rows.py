@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from training.model.backbone import DOWNSAMPLING
-from training.recipe import Recipe
+from training.recipe import OFFICIAL, Recipe
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def on_split(recipe: Recipe, split: int) -> Recipe:
     return replace(
         recipe,
         sets={
-            name: replace(described, split=split) if described.layout == "jhmdb" else described
+            name: replace(described, split=split) if described.layout in OFFICIAL else described
             for name, described in recipe.sets.items()
         },
     )

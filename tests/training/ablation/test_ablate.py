@@ -110,7 +110,6 @@ def test_four_models_are_trained_measured_and_set_beside_the_papers(
         ("--gains=-1", "--gains"),
         ("--splits=4", "--splits"),
         ("--splits=2", "no set of this recipe has official splits"),
-        ("--seeds=0", "--seeds"),
     ],
 )
 def test_options_that_do_not_fit_get_a_sentence(
