@@ -18,7 +18,7 @@ from engine.arrays import F32, U8
 from training.pictures.canvas import COLOURS, GREY, NAMES, figure, plain, styled
 
 _FRAME_IN = 0.72
-_DARKEST = 0.15  # what is left of a frame where there is no attention at all
+_DARKEST = 0.25  # what is left of a frame where there is no attention at all
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def attention_picture(clip: Explained) -> Figure:
     segments, k = clip.temporal[streams[0]].shape
     lines = 1 + len(streams)
     drawn = figure(0.7 + _FRAME_IN * k, segments * (_FRAME_IN * lines + 0.95))
+    drawn.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     outer = drawn.add_gridspec(segments, 1, hspace=0.06)
     highest = max(float(beta.max()) for beta in clip.temporal.values())
     for segment in range(segments):

@@ -8,6 +8,7 @@ from training.pictures.attention import Explained, attention_picture, lit
 from training.pictures.class_bars import class_bars
 from training.pictures.confusion_matrix import confusion_matrix
 from training.pictures.curves import training_curves
+from training.pictures.reliability_diagram import reliability_diagram
 
 CONFUSION = np.array([[1, 3, 0], [0, 5, 0], [0, 0, 0]])
 CLASSES = ("catch", "golf", "idle")
@@ -67,6 +68,14 @@ def test_a_block_for_each_segment_with_a_bar_for_each_frame_and_stream() -> None
     assert sum(bool(axes.images) for axes in drawn.axes) == 2 * 3 * 3  # frames, and both masks
     titles = [axes.get_title(loc="center") for axes in drawn.axes if axes.get_title(loc="center")]
     assert titles == ["0", "2", "4", "6", "8", "10"]
+
+
+def test_accuracy_stands_over_confidence_in_its_bin() -> None:
+    drawn = reliability_diagram([(10, 0.45, 0.3), (30, 1.0, 0.9)], 0.1)
+    above, below = drawn.axes
+    np.testing.assert_allclose(above.lines[1].get_xydata(), [[0.45, 0.3], [1.0, 0.9]])
+    np.testing.assert_allclose([bar.get_x() for bar in below.patches], [0.4, 0.9])  # type: ignore[attr-defined]
+    assert [bar.get_height() for bar in below.patches] == [10, 30]  # type: ignore[attr-defined]
 
 
 def test_curves_show_what_there_is() -> None:
