@@ -23,7 +23,7 @@ _HELP = {
     "prepare": "decode the clips to grid frames and optical flow, once",
     "stage1": "train the CNNs with spatial attention",
     "stage2": "train key-frame exploration on the frozen CNNs",
-    "calibrate": "fit the temperature on the streams held out for it",
+    "calibrate": "fit temperatures and the abstention threshold on what is held out for it",
     "evaluate": "measure the model on the test parts",
     "ablate": "train and measure the four models of the paper's Table 2 on equal terms",
     "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
@@ -81,6 +81,15 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
                 metavar="N",
                 help="processes that prepare clips (default: one a core)",
             )
+        if name in ("evaluate", "run"):
+            parser.add_argument(
+                "--crops",
+                type=int,
+                choices=(1, 10),
+                default=1,
+                help="also score clips by this many crops of each frame: 10 is the paper's "
+                "(default: 1, the centre crop)",
+            )
         if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
@@ -96,7 +105,7 @@ def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
     import torch
 
-    from training import steps
+    from training import measure, steps
     from training.ablation.command import ablate
     from training.export import NO_GRID
     from training.features import MODALITIES
@@ -130,9 +139,9 @@ def handle(given: argparse.Namespace) -> int:
         else:
             steps.stage2(run, chosen)
     if command in ("calibrate", "run"):
-        steps.calibrate(run)
+        measure.calibrate(run)
     if command in ("evaluate", "run"):
-        steps.evaluate_model(run)
+        measure.evaluate(run, crops=given.crops)
     if command == "run":
         steps.export(run)
     return 0

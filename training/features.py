@@ -18,6 +18,7 @@ from torch import nn
 
 from engine.arrays import F32, U8
 from training.data.augment import Crop, random_crop, standard_crops
+from training.data.footage import Footage
 from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.device import autocast
@@ -37,7 +38,7 @@ Features = dict[str, F32]  # clip key -> [T, D]
 def clip_features(
     stream: SpatialStream,
     modality: Modality,
-    clip: StoredClip,
+    clip: Footage,
     *,
     side: int,
     crop: Crop | None = None,
@@ -81,14 +82,14 @@ def view_features(
         for number, clip in enumerate(clips)
     ]
     jobs = [
-        (look, part)
-        for look in looks
-        for part in _parts(range(look.clip.ticks), stream.mean.device)
+        (clip, look, part)
+        for clip, look in zip(clips, looks, strict=True)
+        for part in _parts(range(clip.ticks), stream.mean.device)
     ]
 
-    def images(job: tuple[_Look, Sequence[int]]) -> tuple[StoredClip, U8]:
-        look, part = job
-        return look.clip, look.images(modality, part, side)
+    def images(job: tuple[StoredClip, _Look, Sequence[int]]) -> tuple[StoredClip, U8]:
+        clip, look, part = job
+        return clip, look.images(modality, part, side)
 
     found: dict[str, list[F32]] = {clip.key: [] for clip in clips}
     last = None
@@ -104,7 +105,7 @@ def view_features(
 class _Look:
     """A clip, and where it is looked at."""
 
-    clip: StoredClip
+    clip: Footage
     crop: Crop
 
     def images(self, modality: Modality, ticks: Sequence[int], side: int) -> U8:
@@ -173,7 +174,7 @@ def cached_features(
 
 
 def digest_of(module: nn.Module) -> str:
-    """A short name for the weights of a stream, or of another module."""
+    """A short name for the weights of a stream, or of a whole model."""
     digest = hashlib.sha256()
     for value in module.state_dict().values():
         digest.update(value.cpu().contiguous().numpy().tobytes())

@@ -32,14 +32,17 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         each.
     split: which official split; its train part is trained on, its test part tested.
     part: the untrimmed videos of `thumos14` that are tested on.
-    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; the official
-        sets stay `train`, and bring their test part along.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test, or as `idle`
+        footage, in which nothing happens; the official sets stay `train`, and bring their test
+        part along.
+    allowed: of `idle` footage, what it is no false alarm to see there; such streams need no truth.
     """
 
     layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
     split: Literal[1, 2, 3] = 1
     part: Literal["validation", "test"] = "test"
-    use: Literal["train", "calibrate", "test"] = "train"
+    use: Literal["train", "calibrate", "test", "idle"] = "train"
+    allowed: tuple[str, ...] = (IDLE,)
 
     @property
     def trains(self) -> bool:
@@ -138,6 +141,23 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     seed: int = 0
 
 
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How sure a model may be, and when it abstains.
+
+    hold_out: the share of each training part's sources that is never trained on, but calibrated
+        on; `seed` draws them, whatever else the run's own seed decides.
+    idle: the sets of idle footage on which the threshold is chosen below which the model abstains;
+        none: it always answers. false_alarms_per_hour: what may remain there.
+    alarm_s: an alarm lasts this long at least, in every number about alarms.
+    """
+
+    hold_out: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    idle: tuple[str, ...] = ()
+    false_alarms_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    alarm_s: Positive = 0.5
+    seed: int = 0
+
+
 class BundleFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the bundle's manifest says beyond what was trained and measured."""
 
@@ -158,6 +178,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stage1: Stage1
     stage2: Stage2
     bundle: BundleFields
+    calibration: Calibration = Calibration()
     seed: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"
 
@@ -184,7 +205,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test")}
+_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test", "idle")}
 
 
 def _problem(recipe: Recipe) -> str | None:
@@ -197,6 +218,12 @@ def _problem(recipe: Recipe) -> str | None:
     for name, described in recipe.sets.items():
         if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
+        for label in described.allowed if described.use == "idle" else ():
+            if label not in classes:
+                return f"`sets.{name}.allowed` names {label!r}, which `classes` doesn't"
+    for name in recipe.calibration.idle:
+        if name not in recipe.sets or recipe.sets[name].use != "idle":
+            return f"`calibration.idle` names {name!r}, which is no set of idle footage"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):
         for index, phase in enumerate(getattr(recipe.stage1, stream)):

@@ -26,13 +26,15 @@ from training.data.data_sets.hmdb51 import read_hmdb51
 from training.data.data_sets.thumos14 import read_thumos14
 from training.data.data_sets.ucf101 import read_ucf101
 from training.data.frame_store import FrameStore, StoredClip
+from training.data.hold_out import hold_out
+from training.data.labelled_streams import Interval, read_idle, read_streams
 from training.errors import CheckpointError, DataError, RecipeError
 from training.model.build import Modality, ModelConfig, build, build_frame_classifier
 from training.model.consensus import Temperatures
 from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
-from training.streaming_evaluation import Interval, read_streams
+from training.streaming_evaluation import Timing
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Run:
         Raises DataError where there is such a sentence and the run is strict.
         """
         described, folder = self.recipe.sets[name], self.data[name]
+        if described.use == "idle":
+            return Split((), tuple(read_idle(folder, described.allowed)))
         if described.layout == "streams":
             return Split((), tuple(stream.clip for stream in read_streams(folder)))
         if described.layout == "folder":
@@ -82,9 +86,17 @@ class Run:
         return split
 
     def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
-        """The clips of a set to train on, and those to test on."""
+        """The clips of a set to train on, without those held out, and those to test on."""
         split = self.split(name)
-        return split.train, split.test
+        return self._held_in_and_out(split)[0], split.test
+
+    def held_out(self, name: str) -> Sequence[Clip]:
+        """The clips of a set's training part that are kept for the calibration."""
+        return self._held_in_and_out(self.split(name))[1]
+
+    def _held_in_and_out(self, split: Split) -> tuple[list[Clip], list[Clip]]:
+        calibration = self.recipe.calibration
+        return hold_out(split.train, calibration.hold_out, calibration.seed)
 
     def check(self, complaints: Sequence[str]) -> None:
         """Raises DataError with the first of these, where there is one and the run is strict."""
@@ -124,6 +136,19 @@ class Run:
             for name, described in self.recipe.sets.items()
             if described.trains
         }
+
+    @property
+    def flows(self) -> tuple[str, ...]:
+        """The prepared flows; the first is the default."""
+        return tuple(self.recipe.prepared.flows)
+
+    @property
+    def timing(self) -> Timing:
+        """Raises RecipeError where clips keep their native rates: they have no common time."""
+        grid_fps = self.recipe.prepared.grid_fps
+        if grid_fps == "native":
+            raise RecipeError('`prepared.grid_fps` is "native", but streams need a rate: give one.')
+        return Timing(grid_fps, self.recipe.bundle.sample_every)
 
     @property
     def config(self) -> ModelConfig:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import log_loss
 
 from training.losses import (
     Blend,
@@ -79,3 +80,14 @@ def test_the_whole_loss_is_the_sum_of_its_parts() -> None:
     assert loss.cross_entropy.item() == pytest.approx(math.log(4))
     assert loss.regularisation.item() == pytest.approx(0.25)
     assert loss.total.item() == pytest.approx(math.log(4) + 0.25)
+
+
+def test_cross_entropy_is_the_log_loss_of_scikit_learn() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(20, 4, generator=generator) * 2
+    labels = torch.randint(4, (20,), generator=generator)
+    expected = log_loss(labels.numpy(), scores.softmax(1).numpy(), labels=range(4))
+    beta, false = torch.full((20, 3, 2), 0.5), torch.zeros(20, 3, 2, dtype=torch.bool)
+    found = stage2_loss(scores, labels, beta, false)
+    assert found.cross_entropy.item() == pytest.approx(expected, rel=1e-5)
+    assert stage1_loss(scores, labels).item() / 20 == pytest.approx(expected, rel=1e-5)

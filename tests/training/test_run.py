@@ -13,6 +13,7 @@ from tests.training.data.clips import write_clip
 from training.cli import main
 from training.commands import find_recipe
 from training.progress import Progress
+from training.results import read_metrics
 from training.run import Run
 from training.steps import stage1
 
@@ -103,15 +104,16 @@ def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[st
     assert "cross-entropy" in log
     assert "regularisation" in log
 
-    report = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    assert report["unseen"]["global"]["count"] == 2
-    assert report["streams"]["action"]["count"] == 1  # the first has no full window
+    metrics = read_metrics(run / "metrics.json")
+    results = {(each.data_set, each.protocol): each for each in metrics.results}
+    assert results["unseen", "global"].count == 2
+    assert results["streams", "grid, middle of action"].count == 1  # the first: no full window
     manifest = Bundle.open(run / "bundle").manifest
     assert manifest.classes == ("left", "right")
     assert manifest.calibration.fused != 1.0
-    assert manifest.calibration.rgb == 1.0
+    assert manifest.abstain_below == 0.0  # no idle footage was given
     measured = {(a.data_set, a.protocol, a.streams): a.value for a in manifest.accuracy}
-    assert measured["unseen", "grid", "rgb"] == report["unseen"]["grid"]["accuracy"]["rgb"]
+    assert measured["unseen", "grid", "rgb"] == results["unseen", "grid"].accuracy.rgb
     assert ("streams", "grid, middle of action", "rgb+flow") in measured
     assert manifest.attribution == ("drawn",)
 
