@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.ablation.options import add_options as add_ablation_options
+from training.arguments import positive
 from training.errors import ExportError, RecipeError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _HELP = {
     "stage2": "train key-frame exploration on the frozen CNNs",
     "calibrate": "fit temperatures and the abstention threshold on what is held out for it",
     "evaluate": "measure the model on the test parts",
+    "ablate": "train and measure the four models of the paper's Table 2 on equal terms",
     "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
 }
 
@@ -71,7 +74,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             help="stop at a clip that is missing, damaged or of an unknown class, and where a "
             "class has none (default: name and count them, and go on)",
         )
-        if name in ("prepare", "run"):
+        if name in ("prepare", "run", "ablate"):
             parser.add_argument(
                 "--workers",
                 type=positive,
@@ -87,12 +90,14 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
                 help="also score clips by this many crops of each frame: 10 is the paper's "
                 "(default: 1, the centre crop)",
             )
-        if name in ("stage1", "stage2"):
+        if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
                 choices=("rgb", "flow"),
                 help="train this one only; two processes, one for each stream, use two cores best",
             )
+        if name == "ablate":
+            add_ablation_options(parser)
         parser.set_defaults(handler=handle, command=name)
 
 
@@ -101,6 +106,7 @@ def handle(given: argparse.Namespace) -> int:
     import torch
 
     from training import measure, steps
+    from training.ablation.command import ablate
     from training.export import NO_GRID
     from training.features import MODALITIES
     from training.progress import Progress
@@ -122,6 +128,8 @@ def handle(given: argparse.Namespace) -> int:
     if command in ("prepare", "run"):
         steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)
+    if command == "ablate":
+        ablate(run, given, chosen)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
             steps.stage1(run, modality)
@@ -151,13 +159,6 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
-
-
-def positive(text: str) -> int:
-    """A number of things, for a parser: 1 or more."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

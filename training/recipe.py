@@ -20,7 +20,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
-_OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
+OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,7 +54,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         """What is tested on, in the words of a report."""
         if self.layout == "thumos14":
             return self.part
-        return f"split {self.split} test" if self.layout in _OFFICIAL else "unseen"
+        return f"split {self.split} test" if self.layout in OFFICIAL else "unseen"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,6 +65,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_size: int = 160
     segments: int = 3
     frames_per_segment: int = 10
+    spatial_attention: bool = True
     spatial_gain: float = 1.0
     frame_dropout: float = 0.5
     segment_dropout: float = 0.5
@@ -82,6 +83,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
+    consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the
+        loss. False: each image has its own loss, and a clip has the mean of them.
     batch: clips a step, `micro_batch` at a time: on a CPU small ones stay in the cache and are
         faster by half. Several processes share out a step's micro-batches.
     """
@@ -99,6 +102,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    consensus: bool = True
     batch: Count = 32
     micro_batch: Count = 8
 
@@ -119,7 +123,8 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     every: use each second, third, ... clip of a set only. views: the centre crop, and views - 1
     random ones of each clip. folds: of the cross-fitted
-    binary classifiers. learning_rate is divided by 10 every `step_every` iterations.
+    binary classifiers. learning_rate is divided by 10 every `step_every` iterations. seed: added to
+    the recipe's, for other weights to start from, batches and folds on the same first stage.
     """
 
     draw: dict[str, Count]
@@ -133,6 +138,7 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     weight_decay: float = 0.0005
     label_smoothing: float = 0.0
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    seed: int = 0
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

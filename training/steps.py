@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import torch
 
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.prepare import prepare
@@ -78,6 +79,8 @@ def stage1(run: Run, modality: Modality) -> FrameClassifier:
 def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     """Train one stream's head on its frozen CNN, unless that has been done."""
     first = read_stage1(run, modality)
+    seed = run.recipe.seed + run.recipe.stage2.seed
+    torch.manual_seed(seed)
     head = build_head(run.config)
     trained_on = {
         "stream": digest_of(first.stream),
@@ -107,7 +110,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
         )
         clips[name] = (stored, views)
     judged, true = feature_clips(
-        clips, run.recipe.classes, folds=run.recipe.stage2.folds, seed=run.recipe.seed
+        clips, run.recipe.classes, folds=run.recipe.stage2.folds, seed=seed
     )
     run.progress.note(f"{modality}: {true:.1%} of the frames show their action")
     # With even attention this start is the first stage's TSN, so training can only add to it.
@@ -119,7 +122,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
         settings=run.recipe.stage2,
         segments=run.config.segments,
         frames_per_segment=run.config.frames_per_segment,
-        seed=run.recipe.seed,
+        seed=seed,
         progress=run.progress,
     )
     save_checkpoint(path, {"state_dict": head.state_dict(), "trained_on": trained_on})

@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 
 from training.losses import (
     Blend,
+    clips_loss,
     random_blend,
     stage1_loss,
     stage2_loss,
@@ -30,6 +31,16 @@ def test_a_blended_clip_is_scored_by_both_labels_in_the_same_parts() -> None:
     blend = Blend(partner=torch.tensor([1, 0]), part=torch.tensor([0.75, 1.0]))
     first = 0.75 * math.log(4 / 3) + 0.25 * math.log(4)
     assert stage1_loss(scores, labels, blend=blend).item() == pytest.approx(first + math.log(4 / 3))
+
+
+def test_with_consensus_scores_are_averaged_before_the_loss_and_without_it_losses_are() -> None:
+    # Two images of one clip of class 0: one says it with odds of 3 to 1, the other denies it so.
+    scores = torch.tensor([[[math.log(3), 0.0], [0.0, math.log(3)]]])
+    labels = torch.tensor([0])
+    together = clips_loss(scores, labels, consensus=True).item()
+    assert together == pytest.approx(math.log(2))
+    apart = clips_loss(scores, labels, consensus=False).item()
+    assert apart == pytest.approx((math.log(4 / 3) + math.log(4)) / 2)
 
 
 def test_no_clip_is_mostly_its_partner() -> None:

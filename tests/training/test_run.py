@@ -1,6 +1,7 @@
 """A whole run on a few drawn clips: from files to a bundle, stopped and gone on with."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +191,49 @@ def test_bad_input_gets_a_sentence_and_its_exit_code(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+def test_what_cannot_be_used_is_named_and_counted_or_stops_a_strict_run(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "clips" / "dance" / "0.mp4")
+    write_clip(tmp_path / "clips" / "right" / "still.mp4", frames=1)
+    recipe = tmp_path / "tiny.toml"
+    text = recipe.read_text(encoding="utf-8").replace('"right"]', '"right", "wave"]')
+    recipe.write_text(text, encoding="utf-8")
+    assert main(["prepare", *arguments]) == 0
+    log = (tmp_path / "run" / "run.log").read_text(encoding="utf-8")
+    assert "left out: 1 clips of the class 'dance', which the recipe doesn't have" in log
+    assert "still.mp4 has one frame" in log
+    assert "No clip to train on shows 'wave'" in log
+    assert "prepared; 3 left out" in log
+    for folder, said in (
+        (tmp_path / "clips" / "dance", "'dance'"),
+        (tmp_path / "clips" / "left" / "damaged.mp4", "damaged.mp4"),
+        (tmp_path / "clips" / "right" / "still.mp4", "still.mp4"),
+        (None, "'wave'"),
+    ):
+        assert main(["prepare", *arguments, "--strict", "--workers", "1"]) == 3
+        assert said in capsys.readouterr().err
+        if folder is not None:
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+
+
+def test_a_native_rate_is_refused_where_a_grid_is_needed(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "tiny.toml"
+    text = recipe.read_text(encoding="utf-8")
+    text = text.replace("size = [64, 48]", 'size = [64, 48]\ngrid_fps = "native"')
+    recipe.write_text(text, encoding="utf-8")
+    assert main(["prepare", *arguments]) == 2
+    assert "streams (streams) lie on a grid" in capsys.readouterr().err
+    start, end = text.index("[sets.streams]"), text.index("[prepared]")
+    recipe.write_text(text[:start] + text[end:], encoding="utf-8")
+    without = [a for a in arguments if "streams=" not in a and "held_out=" not in a]
+    assert main(["run", *without]) == 4
+    assert "a bundle needs a grid" in capsys.readouterr().err
+    assert main(["prepare", *without]) == 0
 
 
 @pytest.mark.integration
