@@ -48,6 +48,15 @@ def decode(path: Path, size: tuple[int, int]) -> tuple[list[int], list[U8]]:
     return times_ns, images
 
 
+def length_s(path: Path) -> float:
+    """How long a file says that it is, in s; 0 where it doesn't say. Raises DataError as `decode`."""
+    try:
+        with av.open(str(path)) as container:
+            return float(container.duration or 0) / av.time_base
+    except (av.error.FFmpegError, OSError) as error:
+        raise DataError(f"{path} can't be decoded ({error}): replace or remove it.") from error
+
+
 def prepare_clip(path: Path, preparation: Preparation) -> tuple[U8, U8]:
     """Frames uint8 [T, H, W, 3] and flow uint8 [T, 2, H, W], by the stream's own functions.
 
