@@ -64,6 +64,13 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             default=torch.get_num_threads(),
             help="processor cores to use (default: all)",
         )
+        if name in ("prepare", "run"):
+            parser.add_argument(
+                "--workers",
+                type=_count,
+                metavar="N",
+                help="processes that prepare clips (default: one a core)",
+            )
         if name in ("stage1", "stage2"):
             parser.add_argument(
                 "--stream",
@@ -85,7 +92,7 @@ def handle(given: argparse.Namespace) -> int:
     )
     command: str = given.command
     if command in ("prepare", "run"):
-        steps.prepare_data(run)
+        steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
@@ -114,6 +121,12 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, instead got {text!r}")
+    return int(text)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

@@ -48,11 +48,12 @@ def manifest_fields(recipe: Recipe, report: Mapping[str, Any]) -> dict[str, Any]
         "grid_fps": recipe.prepared.grid_fps,
         "sample_every": recipe.bundle.sample_every,
         "flows": {
-            recipe.prepared.flow: {
-                "bound_px": recipe.prepared.bound_px,
-                "parameters": dict(recipe.prepared.flow_parameters),
-                "accuracy": of_flow,
+            flow: {
+                "bound_px": prepared.bound_px,
+                "parameters": dict(prepared.parameters),
+                "accuracy": of_flow if flow == recipe.prepared.default_flow else None,
             }
+            for flow, prepared in recipe.prepared.flows.items()
         },
         "accuracy": entries,
         "licence": recipe.bundle.licence,

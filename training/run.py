@@ -65,22 +65,24 @@ class Run:
         check_known(clips, self.recipe.classes, folder)
         return (clips, ()) if described.use == "train" else ((), clips)
 
-    def stored_streams(self, name: str) -> list[tuple[StoredClip, Sequence[Interval]]]:
-        """The streams of a set that could be prepared, with their truth."""
+    def stored_streams(
+        self, name: str, flow: str | None = None
+    ) -> list[tuple[StoredClip, Sequence[Interval]]]:
+        """The streams of a set that could be prepared, with their truth, as `stored`."""
         store = self.store(name)
         return [
-            (store.open(stream.clip), stream.intervals)
+            (store.open(stream.clip, flow), stream.intervals)
             for stream in read_streams(self.data[name])
-            if stream.clip in store
+            if store.holds(stream.clip, flow)
         ]
 
     def store(self, name: str) -> FrameStore:
-        return FrameStore(self.folder / "store" / name, self.recipe.preparation)
+        return FrameStore(self.folder / "store" / name, self.recipe.prepared)
 
-    def stored(self, name: str, clips: Sequence[Clip]) -> list[StoredClip]:
-        """The clips of a set that could be prepared."""
+    def stored(self, name: str, clips: Sequence[Clip], flow: str | None = None) -> list[StoredClip]:
+        """The clips of a set that could be prepared, bound to `flow`, or to the default one."""
         store = self.store(name)
-        found = [store.open(clip) for clip in clips if clip in store]
+        found = [store.open(clip, flow) for clip in clips if store.holds(clip, flow)]
         if clips and not found:
             raise DataError(f"No clip of {name!r} is prepared: run `gesta-train prepare` first.")
         return found

@@ -84,6 +84,7 @@ def train_stage1(
                 side=phase.side,
                 size=phase.micro_batch,
                 rng=rng,
+                flows=phase.flows,
             )
             started_s = time.monotonic()
             name = f"{modality} phase {number + 1} epoch {epoch + 1}/{phase.epochs}"
@@ -210,6 +211,7 @@ def _calibration_images(
         side=phase.side,
         size=phase.micro_batch,
         rng=rng,
+        flows=phase.flows,
     ):
         yield batch.images.flatten(0, 1)
 

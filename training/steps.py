@@ -29,12 +29,14 @@ from training.stage2 import feature_clips, train_stage2
 from training.streaming_evaluation import evaluate_streams, predict_middles
 
 
-def prepare_data(run: Run) -> None:
-    """Decode every clip of every set to grid frames and flow."""
+def prepare_data(run: Run, workers: int | None = None) -> None:
+    """Decode every clip of every set to frames and flow, in `workers` processes (one a core)."""
     for name in run.recipe.sets:
         train, test = run.clips(name)
         run.progress.note(f"{name}: {len(train)} clips to train on, {len(test)} to test on")
-        complaints = prepare((*train, *test), run.store(name), progress=run.progress)
+        complaints = prepare(
+            (*train, *test), run.store(name), progress=run.progress, workers=workers
+        )
         for complaint in complaints:
             run.progress.note(f"left out: {complaint}")
         if complaints:
@@ -71,6 +73,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
         head.load_state_dict(state["state_dict"])
         return head.eval()
     clips = {}
+    flow = run.recipe.prepared.default_flow
     for name in run.recipe.stage2.draw:
         every = run.recipe.stage2.every.get(name, 1)
         stored = run.stored(name, run.clips(name)[0])[::every]
@@ -83,7 +86,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
             seed=run.recipe.seed,
             precision=run.recipe.precision,
             folder=run.folder / "features",
-            name=f"{name}_{every}",
+            name=f"{name}_{every}" + (f"_{flow}" if modality == "flow" else ""),
             progress=run.progress,
         )
         clips[name] = (stored, views)

@@ -18,7 +18,8 @@ def test_every_built_in_recipe_holds() -> None:
     assert len(default.classes) == 22
     assert default.classes[-1] == "idle"
     assert default.model_config("weights.npz").window == 30
-    assert default.preparation.size == (224, 176)
+    assert default.prepared.size == (224, 176)
+    assert default.prepared.default_flow == "dis"
 
 
 @pytest.mark.parametrize(

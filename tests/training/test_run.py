@@ -1,6 +1,8 @@
 """A whole run on a few drawn clips: from files to a bundle, stopped and gone on with."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,6 +188,30 @@ def test_bad_input_gets_a_sentence_and_its_exit_code(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+@pytest.mark.integration
+def test_a_full_disk_is_a_sentence_and_what_is_done_is_kept(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    """In place of a full disk, files that may not grow past 60 kB: the same kind of error."""
+    write_clip(tmp_path / "clips" / "right" / "long.mp4", frames=150)
+    command = ["prepare", *arguments, "--workers", "1"]
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
+        f"from training.cli import main\nif __name__ == '__main__': sys.exit(main({command}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 5
+    assert "long.zip can't be written (File too large): make room and run again" in done.stderr
+    assert "Traceback" not in done.stderr
+    store = tmp_path / "run" / "store" / "clips"
+    kept = {path: path.stat().st_mtime_ns for path in store.rglob("*.zip")}
+    assert len(kept) == 12  # frames and flow of six short clips
+    assert not list(store.rglob("*.part"))
+    assert main(command) == 0
+    assert len(list(store.rglob("*.zip"))) == 14
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 def test_later_steps_say_which_one_is_missing(

@@ -23,11 +23,17 @@ TRAIN, TEST = 1, 2  # as the official lists number them
 class Clip:
     """One labelled clip.
 
+    label: what it shows. also: what else, in the untrimmed videos that show several actions.
     group: clips cut from one source video share it, and must never be on both sides of a fold.
     """
 
     path: Path
     label: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return (self.label, *self.also)
 
     @property
     def key(self) -> str:

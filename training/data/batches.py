@@ -50,13 +50,24 @@ def batches(
     side: int,
     size: int,
     rng: np.random.Generator,
+    flows: Sequence[str] = (),
 ) -> Iterator[Batch]:
-    """`clips` in their order, `size` at a time, each cropped, mirrored and coloured at random."""
+    """`clips` in their order, `size` at a time, each cropped, mirrored and coloured at random.
+
+    flows: each clip's flow is drawn from these; the one it is bound to where there are none.
+    """
     number = {label: index for index, label in enumerate(classes)}
     for start in range(0, len(clips), size):
         part = clips[start : start + size]
         images = [
-            random_view(clip, modality, segments=segments, side=side, rng=rng) for clip in part
+            random_view(
+                clip if modality == "rgb" else _with_random_flow(clip, flows, rng),
+                modality,
+                segments=segments,
+                side=side,
+                rng=rng,
+            )
+            for clip in part
         ]
         labels = [number[clip.label] for clip in part]
         yield Batch(torch.from_numpy(np.stack(images)), torch.tensor(labels))
@@ -74,3 +85,11 @@ def random_view(
     if rng.random() < SLOW_CAMERAS:
         return slow_camera(stacks, rate=rng.uniform(0.4, 0.9), phase=rng.random())
     return stacks
+
+
+def _with_random_flow(
+    clip: StoredClip, flows: Sequence[str], rng: np.random.Generator
+) -> StoredClip:
+    if len(flows) > 1:
+        return clip.with_flow(flows[rng.integers(len(flows))])
+    return clip.with_flow(flows[0]) if flows else clip

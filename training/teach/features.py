@@ -15,20 +15,25 @@ import hashlib
 import json
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.arrays import F32
 from engine.machine import describe_machine
 from training.data.annotations import Clip
 from training.data.augment import random_crop
-from training.data.decode import length_s, prepare_clip
-from training.data.frame_store import Preparation, StoredClip
+from training.data.decode import length_s
+from training.data.frame_store import FrameStore, StoredClip
+from training.data.preparation import Preparation
+from training.data.prepare import prepare_clip
 from training.errors import DataError, OutputError
 from training.export import load_bundle
 from training.features import MODALITIES, clip_features, digest_of
@@ -36,7 +41,7 @@ from training.model.build import Modality
 from training.model.sta_tsn import StaTsn
 from training.progress import Progress
 
-LONGEST_S = 120.0  # of a clip: its frames must fit into memory
+LONGEST_S = 120.0  # of a clip: a longer one is footage, and only its cuts are examples
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def _files(clip: Clip, model: str, extraction: Extraction) -> list[Path]:
 def _digest(model: StaTsn, extraction: Extraction) -> str:
     decides = {
         "weights": [digest_of(model.rgb), digest_of(model.flow)],
-        "preparation": asdict(extraction.preparation),
+        "preparation": msgspec.to_builtins(extraction.preparation),
         "sample_every": extraction.sample_every,
         "side": extraction.side,
     }
@@ -162,8 +167,13 @@ class _Extractor:
                 f"{clip.path} is {seconds:.0f} s long: cut it into clips of at most "
                 f"{LONGEST_S:.0f} s."
             )
-        frames, flow = prepare_clip(clip.path, wanted.preparation)
-        stored = StoredClip(clip.key, clip.label, clip.group, frames, flow)
+        with tempfile.TemporaryDirectory(dir=wanted.folder) as folder:
+            store = FrameStore(Path(folder), wanted.preparation)
+            prepare_clip(clip, store)
+            self._write_views(store.open(clip), files)
+
+    def _write_views(self, stored: StoredClip, files: Sequence[Path]) -> None:
+        wanted = self.extraction
         samples = range(0, stored.ticks, wanted.sample_every)
         for view, file in enumerate(files):
             if file.is_file():

@@ -11,7 +11,7 @@ import numpy as np
 from engine.bundle import Bundle
 from engine.manifest import Calibration, Manifest
 from training.data.annotations import IDLE, Clip
-from training.data.frame_store import Preparation
+from training.data.preparation import Preparation, PreparedFlow
 from training.errors import DataError, TrainingError
 from training.export import read_bundle
 from training.metrics import accuracy
@@ -171,7 +171,5 @@ def preparation_of(manifest: Manifest, flow: str) -> Preparation:
     return Preparation(
         size=manifest.resize,
         grid_fps=manifest.grid_fps,
-        flow=flow,
-        flow_parameters=entry.parameters,
-        bound_px=entry.bound_px,
+        flows={flow: PreparedFlow(parameters=entry.parameters, bound_px=entry.bound_px)},
     )
