@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from training import steps
-from training.errors import RecipeError
+from training.errors import ExportError, RecipeError
+from training.export import NO_GRID
 from training.features import MODALITIES
 from training.model.build import Modality
 from training.progress import Progress
@@ -54,15 +55,22 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         parser.add_argument(
             "--weights",
             default="imagenet",
-            metavar="imagenet|none|FILE",
+            metavar="imagenet|none|FILE|bundle:NAME",
             help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
-            "nothing, or a state dict (.npz or .pt); default: imagenet",
+            "nothing, a state dict (.npz or .pt), or a bundle's own weights (a built-in name or "
+            "a path); default: imagenet",
         )
         parser.add_argument(
             "--threads",
             type=int,
             default=torch.get_num_threads(),
             help="processor cores to use (default: all)",
+        )
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="stop at a clip that is missing, damaged or of an unknown class, and where a "
+            "class has none (default: name and count them, and go on)",
         )
         if name in ("prepare", "run"):
             parser.add_argument(
@@ -89,8 +97,11 @@ def handle(given: argparse.Namespace) -> int:
         data=dict(_named_folder(text) for text in given.data),
         weights=given.weights,
         progress=Progress(log=given.run / "run.log"),
+        strict=given.strict,
     )
     command: str = given.command
+    if command == "run" and run.recipe.prepared.grid_fps == "native":
+        raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
     if command in ("prepare", "run"):
         steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)

@@ -30,6 +30,11 @@ from training.random_model import random_model
 # activation; what that costs is measured for each shipped bundle, and may be stated tighter.
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.05}
 
+NO_GRID = (
+    "These clips keep their native rate, and a bundle needs a grid, which streams are put on: "
+    "give `prepared.grid_fps` a number, then prepare and train again."
+)
+
 _GRAPHS = {"rgb": "rgb.", "flow": "flow.", "rgb_head": "rgb_head.", "flow_head": "flow_head."}
 _STEP = "key_frames."  # a head's parameters lie one level down in its lane step
 
@@ -117,6 +122,8 @@ def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
             f"The manifest says {twice[0]} = {fields[twice[0]]}, but the model was built with "
             f"{whole[twice[0]]}: leave {twice[0]} out of the manifest."
         )
+    if fields.get("grid_fps") == "native":
+        raise ExportError(NO_GRID)
     try:
         described = msgspec.convert({"tolerance": TOLERANCE, **fields, **whole}, Manifest)
     except msgspec.ValidationError as error:

@@ -29,12 +29,13 @@ class Blend(NamedTuple):
         return part * images + (1 - part) * images[self.partner]
 
 
-def random_blend(count: int, alpha: float, rng: np.random.Generator) -> Blend:
+def random_blend(
+    count: int, alpha: float, rng: np.random.Generator, device: torch.device | None = None
+) -> Blend:
     """A partner and a part from Beta(alpha, alpha) for each of `count` clips."""
     part = rng.beta(alpha, alpha, count).astype(np.float32)
-    return Blend(
-        torch.from_numpy(rng.permutation(count)), torch.from_numpy(np.maximum(part, 1 - part))
-    )
+    partner = torch.from_numpy(rng.permutation(count))
+    return Blend(partner.to(device), torch.from_numpy(np.maximum(part, 1 - part)).to(device))
 
 
 def stage1_loss(

@@ -10,33 +10,48 @@ import msgspec
 from engine.errors import FlowMismatch
 from engine.flow.estimator import open_flow
 from training.data.annotations import IDLE
+from training.data.augment import Crops
 from training.data.preparation import Preparation
 from training.errors import RecipeError
-from training.model.backbone import rgb_range
 from training.model.build import ModelConfig
+from training.start import input_range
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
+_OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
+
+
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A set of clips, by the name that `--data NAME=FOLDER` gives a place to.
 
-    layout: `folder` is FOLDER/CLASS/*.mp4; `jhmdb` is FOLDER/videos/CLASS/*.mp4 with the official
-        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each.
-    split: which official split, for `jhmdb`; its train part is trained on, its test part tested.
-    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; `jhmdb`
-        stays `train`, and brings its test part along.
+    layout: `folder` is FOLDER/CLASS/*.mp4; `ucf101`, `hmdb51` and `jhmdb` are
+        FOLDER/videos/CLASS/*.avi with the official lists in FOLDER/splits; `thumos14` is
+        FOLDER/{training,validation,test,splits}; `streams` is FOLDER/*.mp4 with the truth beside
+        each.
+    split: which official split; its train part is trained on, its test part tested.
+    part: the untrimmed videos of `thumos14` that are tested on.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; the official
+        sets stay `train`, and bring their test part along.
     """
 
-    layout: Literal["folder", "jhmdb", "streams"]
+    layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
     split: Literal[1, 2, 3] = 1
+    part: Literal["validation", "test"] = "test"
     use: Literal["train", "calibrate", "test"] = "train"
 
     @property
     def trains(self) -> bool:
         """Whether it has clips to train on."""
         return self.use == "train"
+
+    @property
+    def test_part(self) -> str:
+        """What is tested on, in the words of a report."""
+        if self.layout == "thumos14":
+            return self.part
+        return f"split {self.split} test" if self.layout in _OFFICIAL else "unseen"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,25 +71,39 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One run through the first stage's loop, with its own optimiser and schedule.
 
     draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
-    batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
+    batch_norm: `frozen` keeps the running statistics (weight and bias still learn); `partial`
+        keeps all but the first layer's (TSN, Wang et al., 2016: the input is another one).
+    crops: of several sizes, `anywhere` in the frame, or in its `corners` and centre (TSN).
+    optimiser: `adamw`, or `sgd` with `momentum`; each with a warm-up, then half a cosine to zero.
     flows: of a flow phase, each clip's flow is drawn from these; the first prepared one where
         nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
+    batch: clips a step, `micro_batch` at a time: on a CPU small ones stay in the cache and are
+        faster by half. Several processes share out a step's micro-batches.
     """
 
     draw: dict[str, Count]
     epochs: Count
     learning_rate: Positive
     side: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
-    batch_norm: Literal["frozen", "trained"] = "frozen"
+    batch_norm: Literal["frozen", "partial", "trained"] = "frozen"
     flows: tuple[str, ...] = ()
+    crops: Crops = "anywhere"
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
     warm_up_epochs: float = 1.0
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     batch: Count = 32
     micro_batch: Count = 8
+
+    def __post_init__(self) -> None:
+        if self.batch % self.micro_batch:
+            raise ValueError(
+                f"`batch`, {self.batch}, must be a multiple of `micro_batch`, {self.micro_batch}"
+            )
 
 
 class Stage1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,11 +157,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def model_config(self, weights: str) -> ModelConfig:
         """The model's configuration, with the input range that `weights` expect."""
-        mean, std = rgb_range(weights)
         return ModelConfig(
             classes=len(self.classes),
-            rgb_mean=mean,
-            rgb_std=std,
+            **input_range(weights),
             **msgspec.structs.asdict(self.model),
         )
 
@@ -151,7 +178,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-_USES = {"folder": ("train", "test"), "jhmdb": ("train",), "streams": ("calibrate", "test")}
+_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test")}
 
 
 def _problem(recipe: Recipe) -> str | None:
@@ -162,7 +189,7 @@ def _problem(recipe: Recipe) -> str | None:
     if IDLE in classes and classes[-1] != IDLE:
         return f"`classes` must end with {IDLE!r}"
     for name, described in recipe.sets.items():
-        if described.use not in _USES[described.layout]:
+        if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):

@@ -16,14 +16,13 @@ def accuracy_entries(recipe: Recipe, report: Mapping[str, Any]) -> list[dict[str
     entries = []
     for name, measured in report.items():
         described = recipe.sets[name]
-        split = f"split {described.split} test" if described.layout == "jhmdb" else "unseen"
         of_streams = described.layout == "streams"
         what = "middles of intervals" if of_streams else "clips"
         protocols = (ACTION, IDLE) if of_streams else PROTOCOLS
         entries += [
             {
                 "data_set": name,
-                "split": split,
+                "split": described.test_part,
                 "protocol": f"grid, middle of {protocol}" if of_streams else protocol,
                 "streams": streams,
                 "value": value,

@@ -21,7 +21,10 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import load_checkpoint
-from training.data.annotations import Clip, check_known, read_folder, read_split
+from training.data.annotations import Clip, Split, read_folder, with_known_classes
+from training.data.data_sets.hmdb51 import read_hmdb51
+from training.data.data_sets.thumos14 import read_thumos14
+from training.data.data_sets.ucf101 import read_ucf101
 from training.data.frame_store import FrameStore, StoredClip
 from training.errors import CheckpointError, DataError, RecipeError
 from training.model.build import Modality, ModelConfig, build, build_frame_classifier
@@ -34,13 +37,18 @@ from training.streaming_evaluation import Interval, read_streams
 
 @dataclass(frozen=True)
 class Run:
-    """data: the folder of each of the recipe's sets. weights: what both streams start from."""
+    """A recipe on this machine.
+
+    data: the folder of each of the recipe's sets. weights: what both streams start from.
+    strict: a clip that can't be used stops the run, instead of being named and left out.
+    """
 
     recipe: Recipe
     folder: Path
     data: Mapping[str, Path]
     weights: str
     progress: Progress
+    strict: bool = False
 
     def __post_init__(self) -> None:
         for name in self.recipe.sets:
@@ -53,17 +61,36 @@ class Run:
                     "correct --data."
                 )
 
+    def split(self, name: str) -> Split:
+        """The clips of a set to train on and to test on, and a sentence on each that can't be used.
+
+        Raises DataError where there is such a sentence and the run is strict.
+        """
+        described, folder = self.recipe.sets[name], self.data[name]
+        if described.layout == "streams":
+            return Split((), tuple(stream.clip for stream in read_streams(folder)))
+        if described.layout == "folder":
+            clips = tuple(read_folder(folder))
+            split = Split(clips, ()) if described.use == "train" else Split((), clips)
+        elif described.layout == "thumos14":
+            split = read_thumos14(folder, described.part)
+        else:
+            read = read_ucf101 if described.layout == "ucf101" else read_hmdb51
+            split = read(folder, described.split)
+        split = with_known_classes(split, self.recipe.classes)
+        self.check(split.left_out)
+        return split
+
     def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
         """The clips of a set to train on, and those to test on."""
-        described, folder = self.recipe.sets[name], self.data[name]
-        if described.layout == "jhmdb":
-            split = read_split(folder / "videos", folder / "splits", described.split)
-            return split.train, split.test
-        if described.layout == "streams":
-            return (), [stream.clip for stream in read_streams(folder)]
-        clips = read_folder(folder)
-        check_known(clips, self.recipe.classes, folder)
-        return (clips, ()) if described.use == "train" else ((), clips)
+        split = self.split(name)
+        return split.train, split.test
+
+    def check(self, complaints: Sequence[str]) -> None:
+        """Raises DataError with the first of these, where there is one and the run is strict."""
+        if self.strict and complaints:
+            more = f" (and {len(complaints) - 1} more like it)" if len(complaints) > 1 else ""
+            raise DataError(f"{complaints[0]}{more}: put that right, or run without --strict.")
 
     def stored_streams(
         self, name: str, flow: str | None = None
@@ -83,6 +110,10 @@ class Run:
         """The clips of a set that could be prepared, bound to `flow`, or to the default one."""
         store = self.store(name)
         found = [store.open(clip, flow) for clip in clips if store.holds(clip, flow)]
+        if found and len(found) < len(clips):
+            lacking = f"{name}: {len(clips) - len(found)} of {len(clips)} clips are not prepared"
+            self.check([lacking])
+            self.progress.note(f"{lacking}, and left out")
         if clips and not found:
             raise DataError(f"No clip of {name!r} is prepared: run `gesta-train prepare` first.")
         return found

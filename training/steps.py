@@ -30,17 +30,37 @@ from training.streaming_evaluation import evaluate_streams, predict_middles
 
 
 def prepare_data(run: Run, workers: int | None = None) -> None:
-    """Decode every clip of every set to frames and flow, in `workers` processes (one a core)."""
+    """Decode every clip of every set to frames and flow, in `workers` processes (one a core).
+
+    What can't be used is named and counted at the end; a strict run stops there, with DataError.
+    """
+    left_out: list[str] = []
+    trained: set[str] = set()
     for name in run.recipe.sets:
-        train, test = run.clips(name)
-        run.progress.note(f"{name}: {len(train)} clips to train on, {len(test)} to test on")
-        complaints = prepare(
-            (*train, *test), run.store(name), progress=run.progress, workers=workers
+        split, store = run.split(name), run.store(name)
+        run.progress.note(
+            f"{name}: {len(split.train)} clips to train on, {len(split.test)} to test on"
         )
-        for complaint in complaints:
-            run.progress.note(f"left out: {complaint}")
-        if complaints:
-            run.progress.note(f"{name}: {len(complaints)} clips left out")
+        damaged = prepare(
+            (*split.train, *split.test),
+            store,
+            progress=run.progress,
+            workers=workers,
+            strict=run.strict,
+        )
+        left_out += [*split.left_out, *damaged]
+        trained |= {clip.label for clip in split.train if clip in store}
+    absent = [
+        f"No clip to train on shows {label!r}"
+        for label in run.recipe.classes
+        if label not in trained
+    ]
+    run.check(absent)
+    for complaint in left_out:
+        run.progress.note(f"left out: {complaint}")
+    for complaint in absent:
+        run.progress.note(f"{complaint}: add some, or take it out of `classes`")
+    run.progress.note(f"prepared; {len(left_out)} left out")
 
 
 def stage1(run: Run, modality: Modality) -> FrameClassifier:

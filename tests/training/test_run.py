@@ -99,7 +99,7 @@ def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[st
     assert main(["run", *arguments]) == 0
     log = (run / "run.log").read_text(encoding="utf-8")
     assert "damaged.mp4" in log
-    assert "1 clips left out" in log
+    assert "prepared; 1 left out" in log
     assert "cross-entropy" in log
     assert "regularisation" in log
 

@@ -43,7 +43,7 @@ def encode_frame(frame: U8) -> bytes:
     """RGB [H, W, 3] -> JPEG, quality 95, colour at full resolution: no loss that can be seen."""
     return _encoded(
         ".jpg",
-        cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
+        cast(U8, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)),
         cv2.IMWRITE_JPEG_QUALITY,
         95,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,

@@ -24,11 +24,17 @@ from training.progress import Progress
 
 
 def prepare(
-    clips: Sequence[Clip], store: FrameStore, *, progress: Progress, workers: int | None = None
+    clips: Sequence[Clip],
+    store: FrameStore,
+    *,
+    progress: Progress,
+    workers: int | None = None,
+    strict: bool = False,
 ) -> list[str]:
     """Prepare what the store lacks of each clip. Returns one sentence a clip that is left out.
 
-    Raises DataError where none could be prepared, and OutputError where the disk is full.
+    Raises DataError where none could be prepared, or one could not and `strict` is set, and
+    OutputError where the disk is full. What was prepared by then stays.
     """
     missing = [clip for clip in clips if clip not in store]
     complaints: list[str] = []
@@ -42,6 +48,8 @@ def prepare(
             waiting = [pool.submit(_try_to_prepare, clip, store) for clip in missing]
             for done in as_completed(waiting):
                 complaint = done.result()
+                if complaint and strict:
+                    raise DataError(complaint)
                 if complaint:
                     complaints.append(complaint)
                 advance()
@@ -71,11 +79,13 @@ def prepare_clip(clip: Clip, store: FrameStore) -> None:
     width, height = preparation.size
     no_flow = np.full((2, height, width), ZERO, np.uint8)
     previous: U8 | None = None
+    ticks = 0
     with store.writing(clip, kinds) as add:
         for frame, repeated in decode_ticks(clip.path, preparation):
             if FRAMES in add:
                 add[FRAMES](frame)
             current = grey(frame)
+            ticks += 1
             for name, estimator in estimators.items():
                 pair = no_flow
                 if previous is not None and not repeated:
@@ -83,6 +93,8 @@ def prepare_clip(clip: Clip, store: FrameStore) -> None:
                     pair = quantise(estimator.estimate(previous, current), bound_px)
                 add[name](pair)
             previous = current
+        if ticks == 1:
+            raise DataError(f"{clip.path} has one frame, in which nothing moves: remove it.")
 
 
 def _end_with_parent() -> None:
