@@ -44,11 +44,11 @@ def plain_name(name: str) -> str:
 
 
 def groups_of(clips: Iterable[Clip], listed: Mapping[str, str]) -> list[str]:
-    """The group of each clip: as listed, else by HMDB51's naming, else its own."""
-    return [
-        listed.get(clip.key) or listed.get(clip.path.stem) or f"{clip.label}/{clip.group}"
-        for clip in clips
-    ]
+    """The group of each clip: as listed, else by the naming of known sets, else its own name.
+
+    Clips of one name in several classes then share a group, as cuts of one video often do.
+    """
+    return [listed.get(clip.key) or listed.get(clip.path.stem) or clip.group for clip in clips]
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

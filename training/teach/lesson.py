@@ -85,7 +85,7 @@ def read_lesson(
         clips=tuple(clips),
         test=tuple(tested),
         group=group,
-        notes=tuple(_notes(folder, [*clips, *tested], listed, group)),
+        notes=tuple(_notes(folder, [*clips, *tested], listed)),
     )
 
 
@@ -163,9 +163,7 @@ def _named(clips: Sequence[Clip], group: Mapping[Clip, str], path: Path) -> list
     return [clip for clip in clips if group[clip] in chosen]
 
 
-def _notes(
-    folder: Path, clips: Sequence[Clip], listed: Mapping[str, str], group: Mapping[Clip, str]
-) -> list[str]:
+def _notes(folder: Path, clips: Sequence[Clip], listed: Mapping[str, str]) -> list[str]:
     notes = []
     beside = [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
     if beside:
@@ -179,7 +177,7 @@ def _notes(
     there = {name for clip in clips for name in (clip.key, clip.path.stem)}
     if absent := sorted(listed.keys() - there):
         notes.append(f"{len(absent)} clips of the groups are not here; first: {absent[0]}")
-    if not listed and len(set(group.values())) == len(clips):
+    if not listed and all(clip.group == clip.path.stem for clip in clips):
         notes.append(
             "every clip is taken for a recording of its own: where several were cut from one, "
             "say so with --groups, or the accuracy will look better than it is"

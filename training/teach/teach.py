@@ -94,8 +94,6 @@ def teach(request: Request, progress: Progress) -> Taught:
         Extraction(
             bundle=bundle.path,
             preparation=preparation_of(source, flow),
-            sample_every=source.sample_every,
-            side=source.input_size,
             views=request.views,
             folder=request.work / "features",
         ),
