@@ -1,10 +1,14 @@
-"""Standard streams as every front door wants them, whatever the shell has left open."""
+"""Standard streams and signals as every front door wants them, whatever the shell has left."""
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+from types import FrameType
+
+INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
 
 
 def prepare_standard_streams() -> None:
@@ -23,3 +27,12 @@ def prepare_standard_streams() -> None:
 def abandon_stdout() -> None:
     """After a broken pipe: what is still to be flushed goes nowhere, without another error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def interrupt_on_sigterm() -> None:
+    """From now on SIGTERM raises KeyboardInterrupt, as Ctrl-C does: what is open gets closed."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt

@@ -1,20 +1,19 @@
-"""The training commands of `gesta-train`: each step, and run for all."""
+"""The training commands of `gesta-train`: each step, and run for all.
+
+What needs torch is imported by the functions that use it: help and parsing go without.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from training import steps
 from training.errors import ExportError, RecipeError
-from training.export import NO_GRID
-from training.features import MODALITIES
-from training.model.build import Modality
-from training.progress import Progress
-from training.recipe import Recipe, read_recipe
-from training.run import Run
+
+if TYPE_CHECKING:
+    from training.model.build import Modality
+    from training.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -62,8 +61,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         )
         parser.add_argument(
             "--threads",
-            type=int,
-            default=torch.get_num_threads(),
+            type=positive,
+            metavar="N",
             help="processor cores to use (default: all)",
         )
         parser.add_argument(
@@ -75,14 +74,14 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         if name in ("prepare", "run"):
             parser.add_argument(
                 "--workers",
-                type=_count,
+                type=positive,
                 metavar="N",
                 help="processes that prepare clips (default: one a core)",
             )
         if name in ("stage1", "stage2"):
             parser.add_argument(
                 "--stream",
-                choices=MODALITIES,
+                choices=("rgb", "flow"),
                 help="train this one only; two processes, one for each stream, use two cores best",
             )
         parser.set_defaults(handler=handle, command=name)
@@ -90,7 +89,16 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
-    torch.set_num_threads(given.threads)
+    import torch
+
+    from training import steps
+    from training.export import NO_GRID
+    from training.features import MODALITIES
+    from training.progress import Progress
+    from training.run import Run
+
+    if given.threads is not None:
+        torch.set_num_threads(given.threads)
     run = Run(
         recipe=find_recipe(given.recipe),
         folder=given.run,
@@ -124,6 +132,8 @@ def handle(given: argparse.Namespace) -> int:
 
 def find_recipe(text: str) -> Recipe:
     """A recipe by path, or by the name of a built-in one. Raises RecipeError for neither."""
+    from training.recipe import read_recipe
+
     path = Path(text)
     if path.suffix == ".toml":
         return read_recipe(path)
@@ -134,9 +144,10 @@ def find_recipe(text: str) -> Recipe:
     return read_recipe(built_in)
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, instead got {text!r}")
+def positive(text: str) -> int:
+    """A number of things, for a parser: 1 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
     return int(text)
 
 

@@ -125,14 +125,10 @@ def train_stage1(
                 clips,
                 side=phase.side,
                 size=phase.micro_batch,
-<<<<<<< HEAD
-                rng=rng,
-                flows=phase.flows,
-=======
                 seed=(seed, before, _VIEWS),
                 crops=phase.crops,
                 numbers=[turn.number for turn in turns],
->>>>>>> engineering
+                flows=phase.flows,
             )
             name = f"{modality} phase {number + 1} epoch {epoch + 1}/{phase.epochs}"
             started_s = time.monotonic()
@@ -191,99 +187,6 @@ def _epoch(
     group: Group,
     advance: Callable[[], None],
 ) -> tuple[float, float]:
-<<<<<<< HEAD
-    """One pass; returns the mean loss and the part of training clips that were right.
-
-    A step takes `batch` clips, `micro_batch` at a time: on a CPU small batches stay in the cache
-    and are faster by half. With frozen batch norm the sum is the same to the last digit or so.
-    """
-    model.train()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.train(phase.batch_norm == "trained")
-    per_step = math.ceil(phase.batch / phase.micro_batch)
-    total_loss, right, seen, waiting = 0.0, 0, 0, 0
-    for batch in stream:
-        blend = random_blend(len(batch.labels), phase.mixup, rng) if phase.mixup else None
-        images = batch.images if blend is None else blend.images(batch.images)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            scores = model.consensus(images).float()  # [B, C]
-        loss = stage1_loss(scores, batch.labels, label_smoothing=phase.label_smoothing, blend=blend)
-        (loss / phase.batch).backward()  # type: ignore[no-untyped-call]
-        total_loss += loss.item()
-        right += int((scores.argmax(1) == batch.labels).sum())
-        seen += len(batch.labels)
-        waiting += 1
-        if waiting == per_step:
-            _step(model, optimiser, schedule)
-            waiting = 0
-    if waiting:
-        _step(model, optimiser, schedule)
-    return total_loss / seen, right / seen
-
-
-def _step(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> None:
-    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-    optimiser.step()
-    schedule.step()
-    optimiser.zero_grad()
-
-
-def _optimiser(
-    model: nn.Module, phase: Phase, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW: its steps don't depend on a weight's scale, and folded ImageNet weights are uneven.
-
-    No decay on vectors (batch norm, biases). Linear warm-up, then half a cosine down to zero.
-    """
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in learning if p.dim() > 1], "weight_decay": phase.weight_decay},
-        {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=phase.learning_rate)
-    warm_up = max(1, round(steps / phase.epochs * phase.warm_up_epochs))
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
-
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-
-
-def _calibration_images(
-    modality: Modality,
-    phase: Phase,
-    sets: Mapping[str, Sequence[StoredClip]],
-    classes: Sequence[str],
-    config: ModelConfig,
-    seed: int,
-) -> Iterator[torch.Tensor]:
-    """Training images for folded batch norms to measure their inputs on."""
-    rng = np.random.default_rng((seed, 0))
-    clips = draw(sets, phase.draw, rng)[: RECALIBRATION_BATCHES * phase.micro_batch]
-    for batch in batches(
-        clips,
-        classes,
-        modality,
-        segments=config.segments,
-        side=phase.side,
-        size=phase.micro_batch,
-        rng=rng,
-        flows=phase.flows,
-    ):
-        yield batch.images.flatten(0, 1)
-
-
-def _counted(stream: Iterator[Batch], advance: Any) -> Iterator[Batch]:
-    for batch in stream:
-        yield batch
-=======
     """One pass; returns the mean loss and the part of training clips that were right."""
     _set_modes(consensus, phase)
     totals = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right clips, clips
@@ -308,7 +211,6 @@ def _counted(stream: Iterator[Batch], advance: Any) -> Iterator[Batch]:
             totals += torch.stack((loss.detach(), right, right.new_tensor(len(labels))))
         if turn.ends_step:
             optimiser.step()
->>>>>>> engineering
         advance()
     loss_sum, right_sum, clips = group.total(totals).tolist()
     return loss_sum / clips, right_sum / clips
