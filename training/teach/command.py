@@ -9,6 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
+from training.commands import positive
 from training.errors import TrainingError
 
 
@@ -59,7 +60,7 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument(
         "--views",
-        type=_positive,
+        type=positive,
         default=3,
         metavar="N",
         help="of each clip: the centre crop, and N - 1 random crops and mirrorings (default: 3); "
@@ -87,7 +88,7 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument(
         "--workers",
-        type=_positive,
+        type=positive,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="processor cores to use (default: all)",
@@ -146,10 +147,3 @@ def handle(given: argparse.Namespace) -> int:
     check_bundle(out, described)
     print(f"the clips one by one: {work / 'left_out.csv'}")  # noqa: T201
     return 0
-
-
-def _positive(text: str) -> int:
-    """A number of things, for the parser: 1 or more."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)

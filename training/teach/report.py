@@ -28,8 +28,8 @@ def manifest_fields(
     """The manifest beyond the model's configuration."""
     source = taught.source
     entry = source.flows[taught.flow]
-    folds = len(set(taught.folds.tolist()))
-    accuracy = _entries(taught.left_out, data_set, f"{folds} folds by source, each left out once")
+    split = f"{taught.folds} folds by source, each left out once"
+    accuracy = _entries(taught.left_out, data_set, split)
     if taught.tested is not None:
         accuracy = [*_entries(taught.tested, data_set, "test part, unseen sources"), *accuracy]
     best = taught.left_out if taught.tested is None else taught.tested
@@ -97,15 +97,15 @@ def lines(taught: Taught) -> list[str]:
     found = _lines("sources left out, in turn", taught.left_out)
     if taught.tested is not None:
         found += ["", *_lines("test part", taught.tested)]
-    if taught.known_before is not None:
-        known = [taught.left_out.classes[name] for name in taught.lesson.known]
+    if taught.known is not None:
+        before, after = taught.known
         found.append(
-            f"the old bundle was right on {taught.known_before:.1%} of the clips of its own "
-            f"classes; with the new ones beside them {taught.known_after:.1%}"
+            f"clips of the old classes: {before:.1%} right before, {after:.1%} with the new ones "
+            "beside them"
         )
-        absent = sum(value is None for value in known)
+        absent = [name for name in taught.lesson.known if taught.left_out.classes[name] is None]
         if absent:
-            found.append(f"{absent} of its classes have no clip here: what they lose is not known")
+            found.append(f"without a clip here, so not known what they lose: {', '.join(absent)}")
     if IDLE in taught.lesson.classes:
         found.append(
             f"below {taught.abstain_below:.2f} it gives no answer, so that at most one idle "

@@ -52,9 +52,11 @@ class Taught:
     """A model with its new heads, and what was measured.
 
     source: the old bundle's manifest. flow: learnt from.
-    left_out: on every clip, by heads that saw no clip of its source; `predictions` are those.
+    left_out: on every clip, by heads that saw no clip of its source; `predictions` are those, and
+        `folds` how many parts were left out in turn.
     tested: on the test part, by the heads of the model; None without one.
-    known_before: the old bundle's own accuracy on the clips of its classes; None where dropped.
+    known: the accuracy on the clips of the old bundle's own classes, of that bundle and of heads
+        that saw no clip of their source; None where those classes are dropped.
     complaints: a sentence for each clip that couldn't be used.
     """
 
@@ -67,8 +69,9 @@ class Taught:
     abstain_below: float
     left_out: Measured
     predictions: Predictions
+    folds: int
     tested: Measured | None
-    known_before: float | None
+    known: tuple[float, float] | None
     complaints: Sequence[str]
 
 
@@ -128,9 +131,9 @@ def teach(request: Request, progress: Progress) -> Taught:
         scores = score(learnt.heads, model, [features[clip] for clip in lesson.test])
         scores = replace(scores, clips=scores.clips + len(lesson.clips))
         tested = measured(predict(scores, calibration), scores, labels, groups, lesson.classes)
-    known_before = None
+    known = None
     if lesson.known:
-        known_before = _accuracy_before(model, source, lesson, features)
+        known = _known_accuracy(model, source, lesson, features, predictions)
     threshold = 0.0
     if IDLE in lesson.classes:
         threshold = abstention_threshold(predictions, labels, lesson.classes.index(IDLE))
@@ -145,22 +148,30 @@ def teach(request: Request, progress: Progress) -> Taught:
         abstain_below=threshold,
         left_out=left_out,
         predictions=predictions,
+        folds=len(set(learnt.folds.tolist())),
         tested=tested,
-        known_before=known_before,
+        known=known,
         complaints=complaints,
     )
 
 
-def _accuracy_before(
-    model: StaTsn, source: Manifest, lesson: Lesson, features: Mapping[Clip, ClipFeatures]
-) -> float:
-    """Of the old bundle on the lesson's clips of its own classes."""
+def _known_accuracy(
+    model: StaTsn,
+    source: Manifest,
+    lesson: Lesson,
+    features: Mapping[Clip, ClipFeatures],
+    predictions: Predictions,
+) -> tuple[float, float]:
+    """Of the old bundle, and of heads with the new classes beside, on clips of the old classes."""
     clips = [clip for clip in lesson.clips if clip.label in lesson.known]
     heads: Heads = {"rgb": model.rgb_head, "flow": model.flow_head}
     scores = score(heads, model, [features[clip] for clip in clips])
-    found, _ = predict(scores, source.calibration).of_clips()
+    before, _ = predict(scores, source.calibration).of_clips()
     labels = np.array([source.classes.index(clip.label) for clip in clips])
-    return accuracy(found.fused, labels)
+    after, numbers = predictions.of_clips()
+    old = np.array([lesson.clips[number].label in lesson.known for number in numbers])
+    labels_after = np.array([lesson.number(clip) for clip in clips])
+    return accuracy(before.fused, labels), accuracy(after.fused[old], labels_after)
 
 
 def preparation_of(manifest: Manifest, flow: str) -> Preparation:

@@ -101,5 +101,5 @@ def test_tests_that_cannot_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a\x07"])
 def test_names_that_are_no_good(name: str) -> None:
-    with pytest.raises(DataError, match="The bundle .* is no good as a name"):
+    with pytest.raises(DataError, match=r"The bundle .* is no good as a name"):
         check_name(name, "The bundle")
