@@ -54,7 +54,7 @@ def clip_features(
     looked_at = _Look(clip, crop or standard_crops(clip.size, side)[0])
     parts = [
         _features(stream, looked_at.images(modality, part, side), precision)
-        for part in _parts(chosen, stream.mean.device)
+        for part in _parts(chosen, stream.device)
     ]
     return np.concatenate(parts)
 
@@ -84,7 +84,7 @@ def view_features(
     jobs = [
         (clip, look, part)
         for clip, look in zip(clips, looks, strict=True)
-        for part in _parts(range(clip.ticks), stream.mean.device)
+        for part in _parts(range(clip.ticks), stream.device)
     ]
 
     def images(job: tuple[StoredClip, _Look, Sequence[int]]) -> tuple[StoredClip, U8]:
@@ -123,7 +123,7 @@ def _parts(ticks: Sequence[int], device: torch.device) -> list[Sequence[int]]:
 
 def _features(stream: SpatialStream, images: U8, precision: str) -> F32:
     """[n, ...] -> [n, D]."""
-    device = stream.mean.device
+    device = stream.device
     with torch.inference_mode(), autocast(device, precision):
         features, _ = stream(torch.from_numpy(images).to(device))
     return cast(F32, features.float().cpu().numpy())

@@ -7,16 +7,23 @@ only run a stream forwards, which the engine's own runner does several times as 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.runners.openvino_runner import OpenVinoRunner
 from engine.runners.runner import ArraySpec, Signature
 from training.model.build import FLOW_CHANNELS
-from training.model.sta_tsn import SpatialStream
+from training.model.sta_tsn import SpatialStream, StaTsn
 from training.onnx_export import CNN_OUTPUTS, cnn_to_onnx
 
 
-class FrozenStream:
+def freeze_streams(model: StaTsn, *, side: int) -> StaTsn:
+    """`model` with both streams compiled in place; its heads stay in torch."""
+    for modality in ("rgb", "flow"):
+        setattr(model, modality, FrozenStream(getattr(model, modality), side=side))
+    return model.eval()
+
+
+class FrozenStream(nn.Module):
     """Stands where a `SpatialStream` in eval mode stands: uint8 images -> (features, attention).
 
     It computes with the weights as a bundle holds them, those of two and more dimensions rounded
@@ -34,7 +41,9 @@ class FrozenStream:
     def __init__(
         self, stream: SpatialStream, *, side: int, precision: str = "fp32", threads: int = 0
     ) -> None:
+        super().__init__()
         self.width = stream.width
+        self.device = torch.device("cpu")
         shape = (side, side, 3) if stream.channels_last else (FLOW_CHANNELS, side, side)
         self._runner = OpenVinoRunner(
             name="rgb" if stream.channels_last else "flow",
@@ -50,7 +59,7 @@ class FrozenStream:
             threads=threads,
         )
 
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images uint8 [B, S, S, 3] or [B, 20, S, S] -> features [B, D], attention [B, h, w]."""
         outputs = self._runner.run({"frames": images.contiguous().numpy()})
         features, attention = (torch.from_numpy(outputs[name]) for name in CNN_OUTPUTS)
