@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import torch
 
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.prepare import prepare
