@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.ablation.options import add_options as add_ablation_options
-from training.arguments import positive
+from training.arguments import named_folder, positive
 from training.errors import ExportError, RecipeError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def handle(given: argparse.Namespace) -> int:
     run = Run(
         recipe=find_recipe(given.recipe),
         folder=given.run,
-        data=dict(_named_folder(text) for text in given.data),
+        data=dict(named_folder(text) for text in given.data),
         weights=given.weights,
         progress=Progress(log=given.run / "run.log"),
         strict=given.strict,
@@ -159,10 +159,3 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise RecipeError(f"--data takes SET=FOLDER, instead got {text!r}.")
-    return name, Path(folder)
