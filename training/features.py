@@ -23,6 +23,7 @@ from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.device import autocast
 from training.errors import OutputError
+from training.frozen import FrozenStream
 from training.model.build import Modality
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
@@ -36,7 +37,7 @@ Features = dict[str, F32]  # clip key -> [T, D]
 
 
 def clip_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clip: Footage,
     *,
@@ -60,7 +61,7 @@ def clip_features(
 
 
 def view_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clips: Sequence[StoredClip],
     *,
@@ -121,7 +122,7 @@ def _parts(ticks: Sequence[int], device: torch.device) -> list[Sequence[int]]:
     return [ticks[start : start + size] for start in range(0, len(ticks), size)]
 
 
-def _features(stream: SpatialStream, images: U8, precision: str) -> F32:
+def _features(stream: SpatialStream | FrozenStream, images: U8, precision: str) -> F32:
     """[n, ...] -> [n, D]."""
     device = stream.device
     with torch.inference_mode(), autocast(device, precision):
@@ -149,12 +150,15 @@ def cached_features(
     """
     digest = digest_of(stream)
     found: list[Features] = []
-    for view in range(views):
-        path = folder / f"{modality}_{name}_view{view}_{digest}.npz"
+    paths = [folder / f"{modality}_{name}_view{view}_{digest}.npz" for view in range(views)]
+    computes: SpatialStream | FrozenStream = stream
+    if stream.device.type == "cpu" and not all(path.is_file() for path in paths):
+        computes = FrozenStream(stream, side=side, precision=precision)
+    for view, path in enumerate(paths):
         if not path.is_file():
             with progress.task(f"{modality} features of {name}, view {view}", len(clips)) as step:
                 fresh = view_features(
-                    stream,
+                    computes,
                     modality,
                     clips,
                     view=view,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engine.machine import describe_machine
 from engine.runners.openvino_runner import OpenVinoRunner
 from engine.runners.runner import ArraySpec, Signature
 from training.model.build import FLOW_CHANNELS
@@ -32,7 +33,7 @@ class FrozenStream(nn.Module):
     Args:
         stream: what to compile; later changes of it have no effect here.
         side: S of the images, in pixels.
-        precision: fp32, or bf16 where the CPU computes in it.
+        precision: fp32, or bf16, which is fp32 where the CPU doesn't compute in it.
         threads: cores to use; 0 for all.
 
     Raises engine.errors.RunnerError where the graph can't be compiled.
@@ -55,7 +56,7 @@ class FrozenStream(nn.Module):
                     "attention": ArraySpec("float32", (None, None, None)),
                 },
             ),
-            precision=precision,
+            precision=precision if describe_machine().computes_bf16 else "fp32",
             threads=threads,
         )
 
