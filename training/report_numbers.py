@@ -20,7 +20,19 @@ def number_tables(metrics: Metrics) -> list[Grid]:
 
 def _accuracy(results: Sequence[Result]) -> Grid:
     return Grid(
-        ("data", "part", "protocol", "flow", "crops", "count", "two", "RGB", "flow", "mAP", "ECE"),
+        (
+            "data",
+            "part",
+            "protocol",
+            "flow",
+            "crops",
+            "count",
+            "both",
+            "RGB",
+            "flow alone",
+            "mAP",
+            "ECE",
+        ),
         [
             (
                 found.data_set,

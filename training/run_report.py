@@ -110,8 +110,9 @@ def _of_attention(explained: Explanation) -> Picture:
     taken_for = f"{verdict} taken for {explained.predicted} ({explained.confidence:.0%})"
     return Picture(
         f"attention_{name}",
-        f"{clip.key}, {taken_for}; drawn at random. For each segment its frames with their ticks, the same in the light of each "
-        "stream's spatial attention (undimmed where it is largest), and the temporal attention.",
+        f"{clip.key}, {taken_for}; drawn at random. For each segment its frames with their ticks, "
+        "the same in the light of each stream's spatial attention (undimmed where it is largest), "
+        "and the temporal attention of each stream.",
         attention_picture(explained.seen),
     )
 

@@ -20,6 +20,7 @@ from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.errors import OutputError
 from training.features import clip_features
+from training.frozen import FrozenStream
 from training.model.build import Modality
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import SpatialStream
@@ -43,7 +44,7 @@ def clip_scores(head: Head, features: Tensor, *, segments: int) -> Tensor:
 
 
 def crop_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clip: StoredClip,
     *,
@@ -64,8 +65,13 @@ def crop_features(
     )
 
 
+def all_kept(clips: Sequence[StoredClip], folder: Path) -> bool:
+    """Whether `keep_features` has nothing left to do."""
+    return all(_path(folder, clip).is_file() for clip in clips)
+
+
 def keep_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clips: Sequence[StoredClip],
     folder: Path,
@@ -81,8 +87,6 @@ def keep_features(
     Raises OutputError where they can't be written.
     """
     missing = [clip for clip in clips if not _path(folder, clip).is_file()]
-    if not missing:
-        return
     with progress.task(f"{modality} features, {crops} crops", len(missing)) as advance:
         for clip in missing:
             found = crop_features(
@@ -111,7 +115,7 @@ def keep_features(
 
 def scores_of(head: Head, clips: Sequence[StoredClip], folder: Path, *, segments: int) -> F32:
     """Class scores [n, C] of `clips`, from the features kept in `folder`."""
-    head.eval()
+    head.cpu().eval()  # small beside what made the features
     rows = []
     with torch.inference_mode():
         for clip in clips:

@@ -21,7 +21,7 @@ from torch import nn
 from training import steps
 from training.ablation.report import ROW_FILE, RowReport, read_row
 from training.ablation.rows import Row, Variant, on_split
-from training.ablation.scores import Head, keep_features, scores_of
+from training.ablation.scores import Head, all_kept, keep_features, scores_of
 from training.attention_focus import attention_focus
 from training.checkpoint import load_checkpoint
 from training.clip_scores import RGB, Protocol
@@ -29,11 +29,13 @@ from training.data.frame_store import StoredClip
 from training.errors import DataError, OutputError
 from training.evaluate import DataSet, result, truth_of
 from training.features import MODALITIES, digest_of
+from training.frozen import FrozenStream
 from training.model.build import Modality, build_head
 from training.model.consensus import Temperatures
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
 from training.recipe import Recipe
+from training.record import keep_config
 from training.run import Run, read_stage1
 
 
@@ -80,9 +82,14 @@ def measure(base: Run, variants: Sequence[Variant], *, crops: int) -> list[Measu
 
 
 def run_of(base: Run, variant: Variant) -> Run:
-    """The run of one variant, its folder made and linked to what it shares with others."""
+    """The run of one variant, its folder made and linked to what it shares with others.
+
+    Raises RecipeError where the folder holds a stage that was trained by another recipe.
+    """
     run = _run(base, variant.recipe(base.recipe), base.folder / variant.folder)
-    _link(run.folder / "store", base.folder / "store")
+    keep_config(run.folder, run.recipe, run.weights)
+    for name in ("store", "environment.json"):
+        _link(run.folder / name, base.folder / name)
     if variant.row.key_frames:
         below = base.folder / variant.first_stage.folder
         for name in ("rgb.pt", "flow.pt", "features"):
@@ -124,7 +131,7 @@ def _measure(run: Run, row: Row, crops: int) -> None:
         results[name] = result(scores, flow, truth, data_set, Temperatures(), protocol, "clips")
         if row.spatial_attention and not row.key_frames:
             focus[name] = attention_focus(
-                {modality: stream for modality, (stream, _) in trained.items()},
+                {m: _compiled(run, stream) for m, (stream, _) in trained.items()},
                 clips,
                 side=run.config.input_size,
                 bound_px=run.recipe.prepared.flows[flow].bound_px,
@@ -143,18 +150,26 @@ def _features(run: Run, modality: Modality, crops: int) -> dict[str, Path]:
     digest, folders = digest_of(stream), {}
     for name, clips in test_sets(run).items():
         folders[name] = run.folder / "features" / f"{modality}_{name}_{crops}_crops_{digest}"
-        keep_features(
-            stream,
-            modality,
-            clips,
-            folders[name],
-            window=run.config.window,
-            side=run.config.input_size,
-            crops=crops,
-            precision=run.recipe.precision,
-            progress=run.progress,
-        )
+        if not all_kept(clips, folders[name]):
+            keep_features(
+                _compiled(run, stream),
+                modality,
+                clips,
+                folders[name],
+                window=run.config.window,
+                side=run.config.input_size,
+                crops=crops,
+                precision=run.recipe.precision,
+                progress=run.progress,
+            )
     return folders
+
+
+def _compiled(run: Run, stream: SpatialStream) -> SpatialStream | FrozenStream:
+    """A stream as it computes fastest: on a CPU compiled."""
+    if run.device.type != "cpu":
+        return stream
+    return FrozenStream(stream, side=run.config.input_size, precision=run.recipe.precision)
 
 
 def _trained(run: Run, modality: Modality, row: Row) -> tuple[SpatialStream, Head]:

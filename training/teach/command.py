@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from training.commands import positive
+from training.arguments import positive
 from training.errors import TrainingError
 
 
