@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from threading import Event
 from types import FrameType
 
 INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
@@ -29,10 +30,22 @@ def abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def interrupt_on_sigterm() -> None:
-    """From now on SIGTERM raises KeyboardInterrupt, as Ctrl-C does: what is open gets closed."""
-    signal.signal(signal.SIGTERM, _interrupt)
+def interrupt_on_signals(came: Event) -> None:
+    """From now on SIGTERM raises KeyboardInterrupt, as SIGINT does: what is open gets closed.
 
+    Args:
+        came: set with it, and asked at once. It tells an interruption of which a library made
+            another error, as imports of compiled modules do.
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt
+    Raises:
+        KeyboardInterrupt: `came` is set already.
+    """
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        came.set()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    if came.is_set():
+        raise KeyboardInterrupt

@@ -21,6 +21,7 @@ from engine.flow.quantise import dequantise
 from training.data.augment import Crop, standard_crops
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
+from training.frozen import FrozenStream
 from training.model.build import Modality
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
@@ -32,7 +33,7 @@ FRAMES = 30  # of a clip, spread over it
 
 
 def attention_focus(
-    streams: Mapping[Modality, SpatialStream],
+    streams: Mapping[Modality, SpatialStream | FrozenStream],
     clips: Sequence[StoredClip],
     *,
     side: int,
@@ -110,11 +111,14 @@ def attention_inside(attention: F32, moving: NDArray[np.bool_]) -> F32:
     return inside
 
 
-def attention_maps(stream: SpatialStream, images: NDArray[np.uint8]) -> F32:
+def attention_maps(stream: SpatialStream | FrozenStream, images: NDArray[np.uint8]) -> F32:
     """Images as the stream takes them, [T, ...] -> its attention [T, h, w]."""
     with torch.inference_mode():
-        maps = [stream(torch.from_numpy(part))[1] for part in _parts(images)]
-    return torch.cat(maps).float().numpy()
+        maps = [
+            stream(torch.from_numpy(part).to(stream.device))[1].float().cpu()
+            for part in _parts(images)
+        ]
+    return torch.cat(maps).numpy()
 
 
 def _parts(images: NDArray[np.uint8], size: int = 16) -> list[NDArray[np.uint8]]:

@@ -6,16 +6,20 @@ What needs torch is imported by the functions that use it: help and parsing go w
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.ablation.options import add_options as add_ablation_options
-from training.arguments import positive
-from training.errors import ExportError, RecipeError
+from training.arguments import named_folder, positive
+from training.errors import DeviceError, ExportError, RecipeError
 
 if TYPE_CHECKING:
+    import torch
+
     from training.model.build import Modality
     from training.recipe import Recipe
+    from training.run import Run
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -56,11 +60,10 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         )
         parser.add_argument(
             "--weights",
-            default="imagenet",
             metavar="imagenet|none|FILE|bundle:NAME",
             help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
             "nothing, a state dict (.npz or .pt), or a bundle's own weights (a built-in name or "
-            "a path); default: imagenet",
+            "a path); default: what the run began with, else imagenet",
         )
         parser.add_argument(
             "--threads",
@@ -90,6 +93,19 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
                 help="also score clips by this many crops of each frame: 10 is the paper's "
                 "(default: 1, the centre crop)",
             )
+        parser.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="where networks are computed; auto is an NVIDIA GPU where there is one",
+        )
+        parser.add_argument(
+            "--loaders",
+            type=int,
+            metavar="N",
+            help="threads that prepare images ahead (default: 1, and 8 for a GPU); the result is "
+            "the same for any number",
+        )
         if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
@@ -105,23 +121,46 @@ def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
     import torch
 
-    from training import measure, steps
-    from training.ablation.command import ablate
-    from training.export import NO_GRID
-    from training.features import MODALITIES
-    from training.progress import Progress
+    from training.device import settle
+    from training.distributed import joined
+    from training.progress import QUIET, Progress
+    from training.record import keep_config, keep_environment, weights_of
     from training.run import Run
 
     if given.threads is not None:
         torch.set_num_threads(given.threads)
-    run = Run(
-        recipe=find_recipe(given.recipe),
-        folder=given.run,
-        data=dict(_named_folder(text) for text in given.data),
-        weights=given.weights,
-        progress=Progress(log=given.run / "run.log"),
-        strict=given.strict,
-    )
+    recipe, weights = find_recipe(given.recipe), weights_of(given.run, given.weights)
+    with joined(given.device) as (group, device):
+        if group.size > 1 and given.command != "stage1":
+            raise DeviceError(
+                f"Only `stage1` is shared among processes: start `gesta-train {given.command}` "
+                "without torchrun."
+            )
+        settle(device)
+        run = Run(
+            recipe=recipe,
+            folder=given.run,
+            data=dict(named_folder(text) for text in given.data),
+            weights=weights,
+            progress=Progress(log=given.run / "run.log") if group.leads else QUIET,
+            strict=given.strict,
+            device=device,
+            group=group,
+            threads=_loaders(given.loaders, device),
+        )
+        if group.leads:
+            keep_config(run.folder, recipe, weights)
+            keep_environment(run.folder, given.command, sys.argv, device)
+        _steps(given, run)
+    return 0
+
+
+def _steps(given: argparse.Namespace, run: Run) -> None:
+    from training import measure, steps
+    from training.ablation.command import ablate
+    from training.export import NO_GRID
+    from training.features import MODALITIES
+
     command: str = given.command
     if command == "run" and run.recipe.prepared.grid_fps == "native":
         raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
@@ -144,7 +183,12 @@ def handle(given: argparse.Namespace) -> int:
         measure.evaluate(run, crops=given.crops)
     if command == "run":
         steps.export(run)
-    return 0
+
+
+def _loaders(given: int | None, device: torch.device) -> int:
+    if given is not None and given < 0:
+        raise RecipeError(f"--loaders must not be negative, instead got {given}.")
+    return given if given is not None else (1 if device.type == "cpu" else 8)
 
 
 def find_recipe(text: str) -> Recipe:
@@ -159,10 +203,3 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise RecipeError(f"--data takes SET=FOLDER, instead got {text!r}.")
-    return name, Path(folder)

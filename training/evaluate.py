@@ -17,7 +17,7 @@ from training.model.consensus import Temperatures
 from training.model.sta_tsn import StaTsn
 from training.probabilities import Probabilities, probabilities
 from training.progress import Progress
-from training.results import Mistake, OfStreams, Result
+from training.results import Bin, Mistake, OfStreams, Result
 
 _MISTAKES = 12  # in a report
 
@@ -102,6 +102,7 @@ def result(
         average_precision=dict(
             zip(classes, metrics.average_precisions(found.fused, truth), strict=True)
         ),
+        reliability=tuple(Bin(*each) for each in metrics.reliability(found.fused, truth)),
         **_by_class(found.fused, truth, classes),
     )
 

@@ -73,8 +73,7 @@ def export_bundle(
             size_px=config.input_size,
             flow_channels=FLOW_CHANNELS,
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} is already there: choose another place, or remove it first.")
+    check_free(folder)
     part = folder.with_name(f".{folder.name}.part")  # a bundle appears whole or not at all
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -95,6 +94,12 @@ def export_bundle(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return described
+
+
+def check_free(folder: Path) -> None:
+    """Raises OutputError where there is something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} is already there: choose another place, or remove it first.")
 
 
 def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
@@ -138,6 +143,11 @@ def load_bundle(path: str | Path) -> StaTsn:
         engine.errors.BundleError: no such bundle, or a damaged one.
         ExportError: its graphs don't hold the parameters of the model that it describes.
     """
+    return read_bundle(path)[0]
+
+
+def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
+    """`load_bundle`, and the configuration that builds such a model."""
     bundle = Bundle.open(path)
     described = bundle.manifest
     state: dict[str, Tensor] = {}
@@ -172,7 +182,7 @@ def load_bundle(path: str | Path) -> StaTsn:
             f"The graphs of {bundle.path} don't hold the model that its bundle.json describes "
             f"({str(error).splitlines()[-1].strip()}): export it again with this version."
         ) from error
-    return model
+    return model, config
 
 
 def random_bundle(

@@ -23,6 +23,7 @@ from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.device import autocast
 from training.errors import OutputError
+from training.frozen import FrozenStream
 from training.model.build import Modality
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
@@ -36,7 +37,7 @@ Features = dict[str, F32]  # clip key -> [T, D]
 
 
 def clip_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clip: Footage,
     *,
@@ -54,13 +55,13 @@ def clip_features(
     looked_at = _Look(clip, crop or standard_crops(clip.size, side)[0])
     parts = [
         _features(stream, looked_at.images(modality, part, side), precision)
-        for part in _parts(chosen, stream.mean.device)
+        for part in _parts(chosen, stream.device)
     ]
     return np.concatenate(parts)
 
 
 def view_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clips: Sequence[StoredClip],
     *,
@@ -84,7 +85,7 @@ def view_features(
     jobs = [
         (clip, look, part)
         for clip, look in zip(clips, looks, strict=True)
-        for part in _parts(range(clip.ticks), stream.mean.device)
+        for part in _parts(range(clip.ticks), stream.device)
     ]
 
     def images(job: tuple[StoredClip, _Look, Sequence[int]]) -> tuple[StoredClip, U8]:
@@ -121,9 +122,9 @@ def _parts(ticks: Sequence[int], device: torch.device) -> list[Sequence[int]]:
     return [ticks[start : start + size] for start in range(0, len(ticks), size)]
 
 
-def _features(stream: SpatialStream, images: U8, precision: str) -> F32:
+def _features(stream: SpatialStream | FrozenStream, images: U8, precision: str) -> F32:
     """[n, ...] -> [n, D]."""
-    device = stream.mean.device
+    device = stream.device
     with torch.inference_mode(), autocast(device, precision):
         features, _ = stream(torch.from_numpy(images).to(device))
     return cast(F32, features.float().cpu().numpy())
@@ -149,12 +150,15 @@ def cached_features(
     """
     digest = digest_of(stream)
     found: list[Features] = []
-    for view in range(views):
-        path = folder / f"{modality}_{name}_view{view}_{digest}.npz"
+    paths = [folder / f"{modality}_{name}_view{view}_{digest}.npz" for view in range(views)]
+    computes: SpatialStream | FrozenStream = stream
+    if stream.device.type == "cpu" and not all(path.is_file() for path in paths):
+        computes = FrozenStream(stream, side=side, precision=precision)
+    for view, path in enumerate(paths):
         if not path.is_file():
             with progress.task(f"{modality} features of {name}, view {view}", len(clips)) as step:
                 fresh = view_features(
-                    stream,
+                    computes,
                     modality,
                     clips,
                     view=view,

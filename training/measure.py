@@ -14,6 +14,7 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.clip_scores import GRID, Scores, clip_scores
 from training.data.frame_store import StoredClip
 from training.evaluate import DataSet, evaluate_clips
+from training.frozen import freeze_streams
 from training.idle_evaluation import choose_threshold, evaluate_idle
 from training.joined_evaluation import evaluate_joined
 from training.metrics import Labels
@@ -134,7 +135,7 @@ def evaluate(run: Run, *, crops: int = 1) -> Metrics:
 def _model(run: Run) -> StaTsn:
     model = read_model(run)
     round_weights(model)
-    return model
+    return freeze_streams(model, side=run.config.input_size)
 
 
 def _joinable(run: Run, clips: list[StoredClip]) -> bool:

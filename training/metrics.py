@@ -15,6 +15,8 @@ Labels = NDArray[np.int64]
 Truth = NDArray[np.bool_]
 Confusion = NDArray[np.int64]
 
+BINS = 15  # of confidence, between 0 and 1
+
 
 def right(probabilities: F32, truth: Labels | Truth) -> Truth:
     """[n]: whether the largest class of each prediction [n, C] is true of it."""
@@ -86,14 +88,22 @@ def confused_most(table: Confusion, count: int) -> list[tuple[int, int, int]]:
     return [(*place, int(wrong[place])) for place in places if wrong[place] > 0]
 
 
-def calibration_error(probabilities: F32, truth: Labels | Truth, bins: int = 15) -> float:
-    """Expected calibration error (Guo et al., 2017): |confidence - accuracy|, weighed by bin."""
+def reliability(
+    probabilities: F32, truth: Labels | Truth, bins: int = BINS
+) -> list[tuple[int, float, float]]:
+    """(count, mean confidence, accuracy) of each bin of confidence that has a prediction."""
     confidence = probabilities.max(1)
     hits = right(probabilities, truth)
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for index in range(bins):
-        inside = bin_of == index
-        if inside.any():
-            error += inside.mean() * abs(confidence[inside].mean() - hits[inside].mean())
-    return float(error)
+    return [
+        (int(inside.sum()), float(confidence[inside].mean()), float(hits[inside].mean()))
+        for index in range(bins)
+        if (inside := bin_of == index).any()
+    ]
+
+
+def calibration_error(probabilities: F32, truth: Labels | Truth, bins: int = BINS) -> float:
+    """Expected calibration error (Guo et al., 2017): |confidence - accuracy|, weighed by bin."""
+    found = reliability(probabilities, truth, bins)
+    gaps = [count * abs(confidence - accuracy) for count, confidence, accuracy in found]
+    return sum(gaps) / len(probabilities)

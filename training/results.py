@@ -30,6 +30,14 @@ class Mistake(msgspec.Struct, frozen=True):
     clips: int
 
 
+class Bin(msgspec.Struct, frozen=True):
+    """Predictions of about one confidence: how many, how sure on average, how often right."""
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The predictions of one protocol on one data set with one flow.
 
@@ -41,7 +49,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: expected, with the temperatures; calibration_error_before: without them.
     Of the fused prediction: average_precision and class_accuracy by class, None for a class
     that none shows; confusion: row = the true class, column = the predicted one, in the order of
-    the recipe's classes; mistakes, the most frequent first. Where an example may show several
+    the recipe's classes; mistakes, the most frequent first; reliability: by rising confidence, in
+    bins of equal width, those without a prediction left out. Where an example may show several
     classes there is no class_accuracy, confusion or mistakes.
     """
 
@@ -61,6 +70,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     class_accuracy: dict[str, float | None] | None = None
     confusion: list[list[int]] | None = None
     mistakes: tuple[Mistake, ...] = ()
+    reliability: tuple[Bin, ...] = ()
 
 
 class AfterCut(msgspec.Struct, frozen=True, kw_only=True):

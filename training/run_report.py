@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from msgspec.structs import astuple
 
+from training.ablation.report import ROW_FILE, read_row
 from training.errors import DataError
 from training.explain import Explanation
+from training.metrics import BINS
 from training.pictures.attention import attention_picture
 from training.pictures.class_bars import class_bars
 from training.pictures.confusion_matrix import confusion_matrix
 from training.pictures.curves import training_curves
-from training.pictures.page import Grid, Picture, Section, Text, write_page
+from training.pictures.page import Picture, Section, Text, write_page
 from training.pictures.reliability_diagram import reliability_diagram
+from training.report_numbers import number_tables
 from training.results import Metrics, Result, read_metrics
 
-# Files of a run that are shown as they are.
-_TEXTS = (("The recipe", "recipe.toml"), ("The environment", "environment.json"))
+_ROLES = {"global": 2, "grid": 1}  # which protocol's classes are drawn, where there are several
 
 
 def write_report(folder: Path, explained: Sequence[Explanation] = ()) -> Path:
@@ -29,23 +31,38 @@ def write_report(folder: Path, explained: Sequence[Explanation] = ()) -> Path:
     What the run doesn't have yet is left out. Raises DataError where it has nothing to show or a
     damaged file, OutputError where the report can't be written.
     """
-    metrics = read_metrics(folder / "metrics.json") if _has(folder, "metrics.json") else None
+    metrics = _metrics(folder)
+    results = metrics.results if metrics else ()
     sections = [
-        Section("What was measured", tables=_numbers(metrics) if metrics else ()),
-        Section("Class by class", pictures=_of_classes(metrics.results) if metrics else ()),
-        Section("How far it can be believed", pictures=_of_calibration(metrics)),
+        Section("Table 2 of the paper", texts=_texts(folder, ("table2.md",))),
+        Section("What was measured", tables=number_tables(metrics) if metrics else ()),
+        Section("Class by class", pictures=_of_classes(results)),
+        Section("How far it can be believed", pictures=_of_calibration(results)),
         Section("Where it looks", pictures=[_of_attention(each) for each in explained]),
         Section("How it learnt", pictures=_of_history(folder)),
-        Section("What it was made from", texts=_texts(folder)),
+        Section(
+            "What it was made of and where",
+            texts=_texts(folder, ("config.json", "environment.json")),
+        ),
     ]
     if not any(section.tables or section.pictures or section.texts for section in sections):
-        raise DataError(f"{folder} is no run that anything came of yet: train or evaluate first.")
+        raise DataError(f"Nothing has come of {folder} yet: run `gesta-train stage1` first.")
     return write_page(
         folder / "report",
         title=f"Run {folder.resolve().name}",
-        lead="STA-TSN: spatial-temporal attention over two streams, by segments of a clip.",
+        lead="STA-TSN: spatial-temporal attention over the segments of a clip, in two streams.",
         sections=sections,
     )
+
+
+def _metrics(folder: Path) -> Metrics | None:
+    """What `evaluate` measured, or `ablate` of one of its rows."""
+    if (folder / "metrics.json").is_file():
+        return read_metrics(folder / "metrics.json")
+    if (folder / ROW_FILE).is_file():
+        results = tuple(read_row(folder / ROW_FILE).results.values())
+        return Metrics(classes=tuple(results[0].average_precision), results=results)
+    return None
 
 
 def _of_classes(results: Sequence[Result]) -> list[Picture]:
@@ -72,18 +89,17 @@ def _of_classes(results: Sequence[Result]) -> list[Picture]:
     return pictures
 
 
-def _of_calibration(metrics: Metrics | None) -> list[Picture]:
-    if metrics is None:
-        return []
+def _of_calibration(results: Sequence[Result]) -> list[Picture]:
     return [
         Picture(
             f"reliability_{found.data_set}_{found.flow}",
             f"Accuracy by confidence, two streams: {_described(found)}. Expected calibration error "
             f"{found.calibration_error.fused:.3f}; {found.calibration_error_before.fused:.3f} "
             "without the temperatures.",
-            reliability_diagram(found.reliability),
+            reliability_diagram([astuple(each) for each in found.reliability], 1 / BINS),
         )
-        for found in _shown(metrics.results)
+        for found in _shown(results)
+        if found.reliability
     ]
 
 
@@ -91,11 +107,12 @@ def _of_attention(explained: Explanation) -> Picture:
     clip = explained.clip
     name = "".join(letter if letter.isalnum() else "_" for letter in clip.key)
     verdict = "rightly" if explained.predicted in clip.labels else "wrongly"
+    taken_for = f"{verdict} taken for {explained.predicted} ({explained.confidence:.0%})"
     return Picture(
         f"attention_{name}",
-        f"{clip.key}, {verdict} taken for {explained.predicted} ({explained.confidence:.0%}); drawn "
-        "at random. For each segment its frames with their ticks, the same in the light of each "
-        "stream's spatial attention (undimmed where it is largest), and the temporal attention.",
+        f"{clip.key}, {taken_for}; drawn at random. For each segment its frames with their ticks, "
+        "the same in the light of each stream's spatial attention (undimmed where it is largest), "
+        "and the temporal attention of each stream.",
         attention_picture(explained.seen),
     )
 
@@ -128,8 +145,8 @@ def _shown(results: Sequence[Result]) -> list[Result]:
     return list(chosen.values())
 
 
-def _rank(found: Result) -> tuple[bool, int]:
-    return found.protocol == "global", found.crops
+def _rank(found: Result) -> tuple[int, int]:
+    return _ROLES.get(found.protocol, 0), found.crops
 
 
 def _described(found: Result) -> str:
@@ -140,45 +157,8 @@ def _described(found: Result) -> str:
     )
 
 
-def _numbers(metrics: Metrics) -> list[Grid]:
-    header = (
-        "data", "split", "protocol", "crops", "flow", "count", "two streams", "RGB", "flow",
-        "mAP", "ECE",
-    )  # fmt: skip
-    rows = [
-        (
-            found.data_set,
-            found.split,
-            found.protocol,
-            str(found.crops),
-            found.flow,
-            f"{found.count} {found.unit}",
-            f"{found.accuracy.fused:.1%}",
-            f"{found.accuracy.rgb:.1%}",
-            f"{found.accuracy.flow:.1%}",
-            f"{found.mean_average_precision:.1%}",
-            f"{found.calibration_error.fused:.3f}",
-        )
-        for found in metrics.results
-    ]
-    return [
-        Grid(
-            header,
-            rows,
-            6,
-            "Accuracy, mean average precision and expected calibration error of two streams. "
-            "global: 30 frames spread over the clip, as in the paper; grid: what a stream says at "
-            "the clip's last sample.",
-        )
-    ]
-
-
-def _texts(folder: Path) -> list[Text]:
-    return [Text(title, _read(folder / name)) for title, name in _TEXTS if _has(folder, name)]
-
-
-def _has(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
+def _texts(folder: Path, names: Sequence[str]) -> list[Text]:
+    return [Text(name, _read(folder / name)) for name in names if (folder / name).is_file()]
 
 
 def _read(path: Path) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from training.checkpoint import save_checkpoint
 from training.data.batches import Batch, batches, draw
 from training.data.frame_store import StoredClip
-from training.device import CPU, autocast
+from training.device import CPU, autocast, seed_torch
 from training.distributed import ALONE, Group, Turn
 from training.history import Curve
 from training.losses import clips_loss, random_blend
@@ -200,7 +200,7 @@ def _epoch(
         blend = random_blend(len(labels), phase.mixup, rng, device) if phase.mixup else None
         if blend is not None:
             images = blend.images(images)
-        _seed_dropout((*seed, _DROPOUT, turn.number))
+        seed_torch(device, *seed, _DROPOUT, turn.number)
         with nullcontext() if turn.ends_step else group.without_sharing(of_images):
             with autocast(device, precision):
                 scores = of_images(images).float()  # [B, N, C]
@@ -230,8 +230,3 @@ def _set_modes(model: nn.Module, phase: Phase) -> None:
     for number, norm in enumerate(norms):
         first = phase.batch_norm == "partial" and number == 0
         norm.train(phase.batch_norm == "trained" or first)
-
-
-def _seed_dropout(seed: tuple[int, ...]) -> None:
-    """torch's generators, on every device."""
-    torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.report import manifest_fields
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
-from training.stage2 import feature_clips, train_stage2
+from training.stage2 import feature_clips, saved_head, train_stage2
 
 
 def prepare_data(run: Run, workers: int | None = None) -> None:
@@ -73,60 +74,72 @@ def stage1(run: Run, modality: Modality) -> FrameClassifier:
         seed=run.recipe.seed,
         checkpoint=run.folder / f"{modality}.pt",
         progress=run.progress,
+        device=run.device,
+        group=run.group,
+        threads=run.threads,
+        history=run.folder,
     )
 
 
 def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
-    """Train one stream's head on its frozen CNN, unless that has been done."""
+    """Train one stream's head on its frozen CNN, or go on with it, unless that has been done.
+
+    A head that was trained on another first stage or by other settings is trained again.
+    """
     first = read_stage1(run, modality)
-    seed = run.recipe.seed + run.recipe.stage2.seed
+    settings, seed = run.recipe.stage2, run.recipe.seed + run.recipe.stage2.seed
     torch.manual_seed(seed)
-    head = build_head(run.config)
+    head = build_head(run.config).to(run.device)
     trained_on = {
         "stream": digest_of(first.stream),
-        "settings": msgspec.json.encode(run.recipe.stage2).decode(),
+        "model": json.dumps(run.config.to_dict()),
+        "settings": msgspec.json.encode(settings).decode(),
+        "seed": str(seed),
     }
     path = run.folder / f"{modality}_head.pt"
-    if path.is_file() and (state := load_checkpoint(path))["trained_on"] == trained_on:
+    saved = saved_head(path, trained_on)
+    if saved is not None and saved["iteration"] == settings.iterations:
         run.progress.note(f"{modality} key frames: done before, {path}")
-        head.load_state_dict(state["state_dict"])
+        head.load_state_dict(saved["state_dict"])
         return head.eval()
+    if saved is None and path.is_file():
+        run.progress.note(f"{modality} key frames: {path} is of other settings, so trained again")
     clips = {}
     flow = run.recipe.prepared.default_flow
-    for name in run.recipe.stage2.draw:
-        every = run.recipe.stage2.every.get(name, 1)
+    for name in settings.draw:
+        every = settings.every.get(name, 1)
         stored = run.stored(name, run.clips(name)[0])[::every]
         views = cached_features(
             first.stream,
             modality,
             stored,
-            views=run.recipe.stage2.views,
+            views=settings.views,
             side=run.config.input_size,
             seed=run.recipe.seed,
             precision=run.recipe.precision,
             folder=run.folder / "features",
             name=f"{name}_{every}" + (f"_{flow}" if modality == "flow" else ""),
             progress=run.progress,
+            threads=run.threads,
         )
         clips[name] = (stored, views)
-    judged, true = feature_clips(
-        clips, run.recipe.classes, folds=run.recipe.stage2.folds, seed=seed
-    )
+    judged, true = feature_clips(clips, run.recipe.classes, folds=settings.folds, seed=seed)
     run.progress.note(f"{modality}: {true:.1%} of the frames show their action")
     # With even attention this start is the first stage's TSN, so training can only add to it.
     head.classifier.load_state_dict(first.classifier.state_dict())
-    train_stage2(
+    return train_stage2(
         modality,
         judged,
         head,
-        settings=run.recipe.stage2,
+        settings=settings,
         segments=run.config.segments,
         frames_per_segment=run.config.frames_per_segment,
         seed=seed,
         progress=run.progress,
+        checkpoint=path,
+        trained_on=trained_on,
+        history=run.folder,
     )
-    save_checkpoint(path, {"state_dict": head.state_dict(), "trained_on": trained_on})
-    return head
 
 
 def assemble(run: Run) -> StaTsn:

@@ -47,6 +47,8 @@ def test_a_camera_is_still_where_most_of_most_frames_stands() -> None:
 class Looks(nn.Module):
     """Stands in for a stream: its attention is a given map for every image."""
 
+    device = torch.device("cpu")
+
     def __init__(self, attention: list[list[float]]) -> None:
         super().__init__()
         self.attention = torch.tensor(attention)

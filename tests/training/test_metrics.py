@@ -15,6 +15,7 @@ from training.metrics import (
     confused_most,
     confusion,
     mean_average_precision,
+    reliability,
 )
 
 PROBABILITIES = np.array(
@@ -111,3 +112,10 @@ def test_calibration_error_has_the_bins_of_scikit_learn() -> None:
     weights = counts[counts > 0] / len(labels)
     expected = (weights * np.abs(accuracies - confidences)).sum()
     assert calibration_error(probabilities, labels) == pytest.approx(expected, abs=1e-6)
+
+
+def test_reliability_is_accuracy_by_confidence() -> None:
+    probabilities = np.array([[0.82, 0.18], [0.88, 0.12], [0.4, 0.6]], np.float32)
+    found = reliability(probabilities, np.array([0, 1, 1]), bins=10)
+    assert [count for count, _, _ in found] == [1, 2]
+    np.testing.assert_allclose(found, [(1, 0.6, 1.0), (2, 0.85, 0.5)], rtol=1e-6)

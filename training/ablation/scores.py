@@ -6,9 +6,9 @@ Shapes: V crops, N segments, k frames per segment, D feature width, C classes.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,16 +19,14 @@ from training.data.augment import standard_crops
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.errors import OutputError
-from training.evaluate import summary
-from training.features import MODALITIES, clip_features
+from training.features import clip_features
+from training.frozen import FrozenStream
 from training.model.build import Modality
-from training.model.consensus import fuse, stream_probabilities
 from training.model.key_frames import KeyFrameExploration
-from training.model.sta_tsn import Predictions, SpatialStream
+from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
 
 Head = nn.Linear | KeyFrameExploration  # of the first stage, or of the second
-CROPS = (1, 10)  # the centre, or the paper's
 
 
 def clip_scores(head: Head, features: Tensor, *, segments: int) -> Tensor:
@@ -46,7 +44,7 @@ def clip_scores(head: Head, features: Tensor, *, segments: int) -> Tensor:
 
 
 def crop_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clip: StoredClip,
     *,
@@ -67,8 +65,13 @@ def crop_features(
     )
 
 
+def all_kept(clips: Sequence[StoredClip], folder: Path) -> bool:
+    """Whether `keep_features` has nothing left to do."""
+    return all(_path(folder, clip).is_file() for clip in clips)
+
+
 def keep_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clips: Sequence[StoredClip],
     folder: Path,
@@ -84,8 +87,6 @@ def keep_features(
     Raises OutputError where they can't be written.
     """
     missing = [clip for clip in clips if not _path(folder, clip).is_file()]
-    if not missing:
-        return
     with progress.task(f"{modality} features, {crops} crops", len(missing)) as advance:
         for clip in missing:
             found = crop_features(
@@ -112,28 +113,15 @@ def keep_features(
             advance()
 
 
-def report_of(
-    heads: Mapping[Modality, Head],
-    features: Mapping[Modality, Path],
-    clips: Sequence[StoredClip],
-    classes: Sequence[str],
-    *,
-    segments: int,
-) -> dict[str, Any]:
-    """The `summary` of `clips`, both streams scored from the features kept in their folders."""
-    predictions = []
+def scores_of(head: Head, clips: Sequence[StoredClip], folder: Path, *, segments: int) -> F32:
+    """Class scores [n, C] of `clips`, from the features kept in `folder`."""
+    head.cpu().eval()  # small beside what made the features
+    rows = []
     with torch.inference_mode():
         for clip in clips:
-            probabilities = []
-            for modality in MODALITIES:
-                kept = np.load(_path(features[modality], clip)).astype(np.float32)
-                scores = clip_scores(heads[modality], torch.from_numpy(kept), segments=segments)
-                probabilities.append(stream_probabilities(scores)[None])  # [1, C]
-            rgb, flow = probabilities
-            predictions.append(Predictions(fuse(rgb, flow), rgb, flow, torch.zeros(1, 0)))
-    number = {label: index for index, label in enumerate(classes)}
-    labels = np.array([number[clip.label] for clip in clips])
-    return summary(predictions, labels, tuple(classes))
+            kept = np.load(_path(folder, clip)).astype(np.float32)
+            rows.append(clip_scores(head, torch.from_numpy(kept), segments=segments).numpy())
+    return np.stack(rows)
 
 
 def _path(folder: Path, clip: StoredClip) -> Path:

@@ -10,13 +10,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from training.ablation.paper import STREAMS
+from training.ablation.paper import MAP
 from training.ablation.study import Measured
 from training.ablation.table import Line, Table
 from training.errors import OutputError
 
-_NAMES = {"rgb": "RGB", "flow": "Flow", "rgb+flow": "Two"}
-_HEADER = ("model", "gain", *(cell for s in STREAMS for cell in (_NAMES[s], "paper")))
+_NAMES = {"rgb": "RGB", "flow": "Flow", "rgb+flow": "Two", MAP: "mAP"}
 _FOCUS_HEADER = (
     "model",
     "gain",
@@ -35,9 +34,15 @@ def title(table: Table) -> str:
     return f"{table.data_set} {kind} {numbers}"
 
 
-def cells(lines: Sequence[Line], *, signed: bool) -> list[tuple[str, ...]]:
-    """A row of text for each line, in the order of the header."""
-    sign = "+" if signed else ""
+def header(table: Table) -> tuple[str, ...]:
+    """Ours and the paper's for each column of a table."""
+    return ("model", "gain", *(cell for c in table.columns for cell in (_NAMES[c], "paper")))
+
+
+def cells(table: Table, *, differences: bool) -> list[tuple[str, ...]]:
+    """A row of text for each line of a table, in the order of its header."""
+    lines = table.differences if differences else table.rows
+    sign = "+" if differences else ""
 
     def ours(line: Line, stream: str) -> str:
         text, deviation = f"{line.mean(stream):{sign}.1f}", line.deviation(stream)
@@ -50,7 +55,7 @@ def cells(lines: Sequence[Line], *, signed: bool) -> list[tuple[str, ...]]:
         (
             line.model,
             "" if line.gain is None else f"{line.gain:g}",
-            *(cell for s in STREAMS for cell in (ours(line, s), papers(line, s))),
+            *(cell for c in table.columns for cell in (ours(line, c), papers(line, c))),
         )
         for line in lines
     ]
@@ -69,7 +74,7 @@ def focus_cells(measured: Sequence[Measured], name: str, split: int) -> list[tup
             f"{found['clips_above']} of {focus['used']}",
         )
         for each in measured
-        if each.variant.split == split and (focus := each.sets[name].get("attention_focus"))
+        if each.variant.split == split and (focus := each.report.attention_focus.get(name))
         for stream, found in focus["streams"].items()
     ]
 
@@ -77,11 +82,11 @@ def focus_cells(measured: Sequence[Measured], name: str, split: int) -> list[tup
 def print_tables(console: Console, found: Sequence[Table], caption: str) -> None:
     """Rows and differences of every table."""
     for table in found:
-        for lines, what in ((table.rows, "accuracy, %"), (table.differences, "points")):
+        for differences, what in ((False, "accuracy, %"), (True, "differences, points")):
             shown = RichTable(title=f"{title(table)}, {table.clips} clips: {what}")
-            for index, name in enumerate(_HEADER):
+            for index, name in enumerate(header(table)):
                 shown.add_column(name, justify="left" if index == 0 else "right")
-            for row in cells(lines, signed=lines is table.differences):
+            for row in cells(table, differences=differences):
                 shown.add_row(*row)
             console.print(shown)
     console.print(caption, highlight=False, markup=False)
@@ -93,9 +98,9 @@ def markdown(found: Sequence[Table], measured: Sequence[Measured], caption: str)
     for table in found:
         parts.append(f"## {title(table)}")
         parts.append(f"Accuracy in percent, {table.clips} test clips.")
-        parts.append(_grid(_HEADER, cells(table.rows, signed=False)))
+        parts.append(_grid(header(table), cells(table, differences=False)))
         parts.append("Differences between the rows, in points.")
-        parts.append(_grid(_HEADER, cells(table.differences, signed=True)))
+        parts.append(_grid(header(table), cells(table, differences=True)))
         if len(table.splits) == 1:
             rows = focus_cells(measured, table.data_set, table.splits[0])
             if rows:
@@ -130,7 +135,7 @@ def _focus_caption(measured: Sequence[Measured], table: Table) -> str:
         found
         for each in measured
         if each.variant.split == table.splits[0]
-        and (found := each.sets[table.data_set].get("attention_focus"))
+        and (found := each.report.attention_focus.get(table.data_set))
     )
     return (
         f"Spatial attention inside the moving region (flow above {focus['moving_px']:g} px a grid "
@@ -141,6 +146,6 @@ def _focus_caption(measured: Sequence[Measured], table: Table) -> str:
     )
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+def _grid(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -10,37 +10,39 @@ weights it was measured with, and is measured again where they have changed.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from training import steps
+from training.ablation.report import ROW_FILE, RowReport, read_row
 from training.ablation.rows import Row, Variant, on_split
-from training.ablation.scores import Head, keep_features, report_of
+from training.ablation.scores import Head, all_kept, keep_features, scores_of
 from training.attention_focus import attention_focus
 from training.checkpoint import load_checkpoint
+from training.clip_scores import RGB, Protocol
 from training.data.frame_store import StoredClip
 from training.errors import DataError, OutputError
+from training.evaluate import DataSet, result, truth_of
 from training.features import MODALITIES, digest_of
+from training.frozen import FrozenStream
 from training.model.build import Modality, build_head
+from training.model.consensus import Temperatures
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
 from training.recipe import Recipe
+from training.record import keep_config
 from training.run import Run, read_stage1
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A variant and its report: by the name of each test set, {"global": summary, ...}."""
-
     variant: Variant
-    sets: Mapping[str, Any]
+    report: RowReport
 
 
 def prepare(base: Run, splits: Sequence[int], workers: int | None) -> None:
@@ -75,14 +77,19 @@ def measure(base: Run, variants: Sequence[Variant], *, crops: int) -> list[Measu
             _measure(run, row, crops)
             if not row.consensus:  # no second stage will ask for them again
                 shutil.rmtree(run.folder / "features", ignore_errors=True)
-        found.append(Measured(variant, _read(run.folder / "row.json")["sets"]))
+        found.append(Measured(variant, read_row(run.folder / ROW_FILE)))
     return found
 
 
 def run_of(base: Run, variant: Variant) -> Run:
-    """The run of one variant, its folder made and linked to what it shares with others."""
+    """The run of one variant, its folder made and linked to what it shares with others.
+
+    Raises RecipeError where the folder holds a stage that was trained by another recipe.
+    """
     run = _run(base, variant.recipe(base.recipe), base.folder / variant.folder)
-    _link(run.folder / "store", base.folder / "store")
+    keep_config(run.folder, run.recipe, run.weights)
+    for name in ("store", "environment.json"):
+        _link(run.folder / name, base.folder / name)
     if variant.row.key_frames:
         below = base.folder / variant.first_stage.folder
         for name in ("rgb.pt", "flow.pt", "features"):
@@ -107,31 +114,31 @@ def test_sets(run: Run) -> dict[str, list[StoredClip]]:
 
 def _measure(run: Run, row: Row, crops: int) -> None:
     """Write row.json. Raises OutputError where it can't be written."""
-    sets: dict[str, Any] = {name: {} for name in test_sets(run)}
     trained = {modality: _trained(run, modality, row) for modality in MODALITIES}
     features = {modality: _features(run, modality, crops) for modality in MODALITIES}
+    flow = run.recipe.prepared.default_flow
+    results, focus = {}, {}
     for name, clips in test_sets(run).items():
-        sets[name]["global"] = report_of(
-            {modality: head for modality, (_, head) in trained.items()},
-            {modality: folders[name] for modality, folders in features.items()},
-            clips,
-            run.recipe.classes,
-            segments=run.config.segments,
-        )
+        scores = {
+            RGB if modality == "rgb" else flow: scores_of(
+                head, clips, features[modality][name], segments=run.config.segments
+            )
+            for modality, (_, head) in trained.items()
+        }
+        data_set = DataSet(name, run.recipe.sets[name].test_part, run.recipe.classes)
+        truth = truth_of(clips, run.recipe.classes)
+        protocol = Protocol("global", crops)
+        results[name] = result(scores, flow, truth, data_set, Temperatures(), protocol, "clips")
         if row.spatial_attention and not row.key_frames:
-            sets[name]["attention_focus"] = attention_focus(
-                {modality: stream for modality, (stream, _) in trained.items()},
+            focus[name] = attention_focus(
+                {m: _compiled(run, stream) for m, (stream, _) in trained.items()},
                 clips,
                 side=run.config.input_size,
-                bound_px=run.recipe.prepared.flows[run.recipe.prepared.default_flow].bound_px,
+                bound_px=run.recipe.prepared.flows[flow].bound_px,
                 progress=run.progress,
             )
-    report = {"measured": _stamp(run, row, crops), "sets": sets}
-    path = run.folder / "row.json"
-    try:
-        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} can't be written ({error.strerror}).") from error
+    report = RowReport(weights=_weights(run, row), results=results, attention_focus=focus)
+    report.write(run.folder / ROW_FILE)
 
 
 def _features(run: Run, modality: Modality, crops: int) -> dict[str, Path]:
@@ -143,18 +150,26 @@ def _features(run: Run, modality: Modality, crops: int) -> dict[str, Path]:
     digest, folders = digest_of(stream), {}
     for name, clips in test_sets(run).items():
         folders[name] = run.folder / "features" / f"{modality}_{name}_{crops}_crops_{digest}"
-        keep_features(
-            stream,
-            modality,
-            clips,
-            folders[name],
-            window=run.config.window,
-            side=run.config.input_size,
-            crops=crops,
-            precision=run.recipe.precision,
-            progress=run.progress,
-        )
+        if not all_kept(clips, folders[name]):
+            keep_features(
+                _compiled(run, stream),
+                modality,
+                clips,
+                folders[name],
+                window=run.config.window,
+                side=run.config.input_size,
+                crops=crops,
+                precision=run.recipe.precision,
+                progress=run.progress,
+            )
     return folders
+
+
+def _compiled(run: Run, stream: SpatialStream) -> SpatialStream | FrozenStream:
+    """A stream as it computes fastest: on a CPU compiled."""
+    if run.device.type != "cpu":
+        return stream
+    return FrozenStream(stream, side=run.config.input_size, precision=run.recipe.precision)
 
 
 def _trained(run: Run, modality: Modality, row: Row) -> tuple[SpatialStream, Head]:
@@ -167,27 +182,22 @@ def _trained(run: Run, modality: Modality, row: Row) -> tuple[SpatialStream, Hea
     return first.stream, head.eval()
 
 
-def _stamp(run: Run, row: Row, crops: int) -> dict[str, Any]:
-    """What a row.json stands on: the crops, and a digest of each stream's weights."""
-    weights = {str(m): digest_of(nn.ModuleList(_trained(run, m, row))) for m in MODALITIES}
-    return {"crops": crops, **weights}
+def _weights(run: Run, row: Row) -> dict[str, str]:
+    """A digest of what was trained for each stream."""
+    return {m: digest_of(nn.ModuleList(_trained(run, m, row))) for m in MODALITIES}
 
 
 def _is_measured(run: Run, row: Row, crops: int) -> bool:
-    path = run.folder / "row.json"
-    return path.is_file() and _read(path)["measured"] == _stamp(run, row, crops)
-
-
-def _read(path: Path) -> Any:
-    """Raises DataError for a damaged file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}): delete it, to measure again.") from error
+    path = run.folder / ROW_FILE
+    if not path.is_file():
+        return False
+    report = read_row(path)
+    same = all(found.crops == crops for found in report.results.values())
+    return same and report.weights == _weights(run, row)
 
 
 def _run(base: Run, recipe: Recipe, folder: Path) -> Run:
-    return Run(recipe, folder, base.data, base.weights, Progress(log=folder / "run.log"))
+    return replace(base, recipe=recipe, folder=folder, progress=Progress(log=folder / "run.log"))
 
 
 def _link(path: Path, target: Path) -> None:

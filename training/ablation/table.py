@@ -11,12 +11,12 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
-from training.ablation.paper import STREAMS, reported
+from training.ablation.paper import MAP, STREAMS, reported
 from training.ablation.rows import ROWS
 from training.ablation.study import Measured
 
 Key = tuple[int, int | None]  # seed of the first stage, of the second
-By = Mapping[str, float]  # a number a stream
+By = Mapping[str, float]  # the accuracy of each stream, and the mean average precision
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Line:
                 "deviation": self.deviation(stream),
                 "values": [each[stream] for each in self.measured.values()],
             }
-            for stream in STREAMS
+            for stream in (*STREAMS, MAP)
         }
         return {
             "model": self.model,
@@ -55,9 +55,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """One data set on one split, or the mean over several. clips: tested, on all of them."""
+    """One data set on one split, or the mean over several.
+
+    columns: of what can be shown those that the paper has. clips: tested, on all splits.
+    """
 
     data_set: str
+    columns: tuple[str, ...]
     splits: tuple[int, ...]
     clips: int
     rows: tuple[Line, ...]
@@ -81,7 +85,9 @@ def tables(measured: Sequence[Measured], layouts: Mapping[str, str]) -> list[Tab
     splits = tuple(sorted({each.variant.split for each in measured}))
     chosen = [(split,) for split in splits] + ([splits] if len(splits) > 1 else [])
     return [
-        _table(measured, name, layouts[name], part) for name in measured[0].sets for part in chosen
+        _table(measured, name, layouts[name], part)
+        for name in measured[0].report.results
+        for part in chosen
     ]
 
 
@@ -99,18 +105,21 @@ def _table(
         for row in ROWS
         for gain in dict.fromkeys(m.variant.gain for m in here if m.variant.row == row)
     )
-    counted = {m.variant.split: int(m.sets[name]["global"]["count"]) for m in here}
-    return Table(name, splits, sum(counted.values()), rows, tuple(_differences(rows)))
+    counted = {m.variant.split: m.report.results[name].count for m in here}
+    columns = (*STREAMS, MAP) if data_set == "thumos14" else STREAMS
+    return Table(name, columns, splits, sum(counted.values()), rows, tuple(_differences(rows)))
 
 
 def _accuracies(measured: Sequence[Measured], name: str) -> dict[Key, By]:
     """In percent, by seed; the mean where a seed has several splits."""
     found: dict[Key, list[By]] = {}
     for each in measured:
-        key = each.variant.seed, each.variant.head
-        found.setdefault(key, []).append(each.sets[name]["global"]["accuracy"])
+        result, key = each.report.results[name], (each.variant.seed, each.variant.head)
+        accuracy = result.accuracy
+        by = (accuracy.rgb, accuracy.flow, accuracy.fused, result.mean_average_precision)
+        found.setdefault(key, []).append(dict(zip((*STREAMS, MAP), by, strict=True)))
     return {
-        key: {stream: 100 * fmean(each[stream] for each in parts) for stream in STREAMS}
+        key: {column: 100 * fmean(each[column] for each in parts) for column in (*STREAMS, MAP)}
         for key, parts in found.items()
     }
 

@@ -57,6 +57,15 @@ def decode(path: Path, size: tuple[int, int]) -> Iterator[tuple[int, U8]]:
         raise DataError(f"{path} holds no frame: replace or remove it.")
 
 
+def length_s(path: Path) -> float:
+    """How long a file says that it is; 0 where it doesn't say. Raises DataError as `decode`."""
+    try:
+        with av.open(str(path)) as container:
+            return float(container.duration or 0) / av.time_base
+    except (av.error.FFmpegError, OSError) as error:
+        raise DataError(f"{path} can't be decoded ({error}): replace or remove it.") from error
+
+
 def decode_ticks(path: Path, preparation: Preparation) -> Iterator[tuple[U8, bool]]:
     """One (frame [H, W, 3], repeated) a tick: on the grid, or each of the file's own frames.
 

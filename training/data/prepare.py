@@ -41,7 +41,7 @@ def prepare(
     # spawn: a child forked from a process with torch's threads may hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        workers or os.cpu_count(), mp_context=context, initializer=_end_with_parent
+        workers or os.cpu_count(), mp_context=context, initializer=end_with_parent
     )
     try:
         with progress.task("prepare", len(missing)) as advance:
@@ -97,7 +97,7 @@ def prepare_clip(clip: Clip, store: FrameStore) -> None:
             raise DataError(f"{clip.path} has one frame, in which nothing moves: remove it.")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let this process end at once, and in silence, when the one that started it is ended."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = multiprocessing.parent_process()

@@ -2,17 +2,34 @@
 
 import pytest
 
+from training.ablation.report import RowReport
 from training.ablation.rows import ROWS, Variant
 from training.ablation.show import cells, markdown, title
 from training.ablation.study import Measured
 from training.ablation.table import Table, tables
+from training.results import OfStreams, Result
 
 
 def measured(number: int, accuracy: float, **given: object) -> Measured:
     fields = {"split": 1, "gain": 1.0 if number else None, "seed": 0, "head": None, **given}
     variant = Variant(row=ROWS[number], **fields)  # type: ignore[arg-type]
-    by_stream = {"rgb": accuracy - 0.2, "flow": accuracy - 0.1, "rgb+flow": accuracy}
-    return Measured(variant, {"jhmdb": {"global": {"count": 268, "accuracy": by_stream}}})
+    by_stream = OfStreams(fused=accuracy, rgb=accuracy - 0.2, flow=accuracy - 0.1)
+    result = Result(
+        data_set="jhmdb",
+        split="split 1 test",
+        protocol="global",
+        crops=10,
+        flow="dis",
+        unit="clips",
+        count=268,
+        accuracy=by_stream,
+        mean_average_precision=accuracy + 0.1,
+        mean_confidence=0.5,
+        calibration_error=by_stream,
+        calibration_error_before=by_stream,
+        average_precision={},
+    )
+    return Measured(variant, RowReport(weights={}, results={"jhmdb": result}))
 
 
 STUDY = [
@@ -94,7 +111,12 @@ def test_several_splits_get_their_mean_beside_the_papers() -> None:
 
 def test_what_the_paper_lacks_is_an_empty_cell() -> None:
     (found,) = tables(STUDY, {"jhmdb": "folder"})
-    assert cells(found.rows, signed=False)[0] == ("CNN", "", "30.0", "", "40.0", "", "50.0", "")
+    assert cells(found, differences=False)[0] == ("CNN", "", "30.0", "", "40.0", "", "50.0", "")
+
+
+def test_thumos14_has_the_mean_average_precision_too() -> None:
+    (found,) = tables(STUDY, {"jhmdb": "thumos14"})
+    assert cells(found, differences=False)[-1][-4:] == ("61.0 ± 1.7", "58.6", "71.0 ± 1.7", "68.4")
 
 
 def test_markdown_has_both_columns_and_the_caption(table: Table) -> None:
