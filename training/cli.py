@@ -54,7 +54,7 @@ def _missing_libraries_explained() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     """Every command sets `handler`, a function of the parsed arguments."""
-    from training import commands, export_command
+    from training import commands, export_command, report_command
     from training.teach import command as teach_command
 
     parser = argparse.ArgumentParser(
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_commands(subparsers)
     export_command.add_command(subparsers)
     teach_command.add_command(subparsers)
+    report_command.add_command(subparsers)
     return parser
 
 

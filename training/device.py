@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from training.errors import DeviceError
@@ -46,6 +47,17 @@ def settle(device: torch.device) -> None:
     else:
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True  # images of a phase all have one size
+
+
+def seed_torch(device: torch.device, *numbers: int) -> None:
+    """Seed what torch draws on `device` from now on (dropout), by all of `numbers` together.
+
+    `torch.manual_seed` is a hundred times slower: it prepares for devices that aren't in use.
+    """
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def half_type(device: torch.device, precision: str) -> torch.dtype | None:

@@ -20,7 +20,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
-_OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
+OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,14 +32,17 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         each.
     split: which official split; its train part is trained on, its test part tested.
     part: the untrimmed videos of `thumos14` that are tested on.
-    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; the official
-        sets stay `train`, and bring their test part along.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test, or as `idle`
+        footage, in which nothing happens; the official sets stay `train`, and bring their test
+        part along.
+    allowed: of `idle` footage, what it is no false alarm to see there; such streams need no truth.
     """
 
     layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
     split: Literal[1, 2, 3] = 1
     part: Literal["validation", "test"] = "test"
-    use: Literal["train", "calibrate", "test"] = "train"
+    use: Literal["train", "calibrate", "test", "idle"] = "train"
+    allowed: tuple[str, ...] = (IDLE,)
 
     @property
     def trains(self) -> bool:
@@ -51,7 +54,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         """What is tested on, in the words of a report."""
         if self.layout == "thumos14":
             return self.part
-        return f"split {self.split} test" if self.layout in _OFFICIAL else "unseen"
+        return f"split {self.split} test" if self.layout in OFFICIAL else "unseen"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +65,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_size: int = 160
     segments: int = 3
     frames_per_segment: int = 10
+    spatial_attention: bool = True
     spatial_gain: float = 1.0
     frame_dropout: float = 0.5
     segment_dropout: float = 0.5
@@ -79,6 +83,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
+    consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the
+        loss. False: each image has its own loss, and a clip has the mean of them.
     batch: clips a step, `micro_batch` at a time: on a CPU small ones stay in the cache and are
         faster by half. Several processes share out a step's micro-batches.
     """
@@ -96,6 +102,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    consensus: bool = True
     batch: Count = 32
     micro_batch: Count = 8
 
@@ -116,7 +123,8 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     every: use each second, third, ... clip of a set only. views: the centre crop, and views - 1
     random ones of each clip. folds: of the cross-fitted
-    binary classifiers. learning_rate is divided by 10 every `step_every` iterations.
+    binary classifiers. learning_rate is divided by 10 every `step_every` iterations. seed: added to
+    the recipe's, for other weights to start from, batches and folds on the same first stage.
     """
 
     draw: dict[str, Count]
@@ -130,6 +138,24 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     weight_decay: float = 0.0005
     label_smoothing: float = 0.0
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    seed: int = 0
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How sure a model may be, and when it abstains.
+
+    hold_out: the share of each training part's sources that is never trained on, but calibrated
+        on; `seed` draws them, whatever else the run's own seed decides.
+    idle: the sets of idle footage on which the threshold is chosen below which the model abstains;
+        none: it always answers. false_alarms_per_hour: what may remain there.
+    alarm_s: an alarm lasts this long at least, in every number about alarms.
+    """
+
+    hold_out: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    idle: tuple[str, ...] = ()
+    false_alarms_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    alarm_s: Positive = 0.5
+    seed: int = 0
 
 
 class BundleFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,6 +178,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stage1: Stage1
     stage2: Stage2
     bundle: BundleFields
+    calibration: Calibration = Calibration()
     seed: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"
 
@@ -178,7 +205,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test")}
+_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test", "idle")}
 
 
 def _problem(recipe: Recipe) -> str | None:
@@ -191,6 +218,12 @@ def _problem(recipe: Recipe) -> str | None:
     for name, described in recipe.sets.items():
         if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
+        for label in described.allowed if described.use == "idle" else ():
+            if label not in classes:
+                return f"`sets.{name}.allowed` names {label!r}, which `classes` doesn't"
+    for name in recipe.calibration.idle:
+        if name not in recipe.sets or recipe.sets[name].use != "idle":
+            return f"`calibration.idle` names {name!r}, which is no set of idle footage"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):
         for index, phase in enumerate(getattr(recipe.stage1, stream)):

@@ -1,10 +1,12 @@
 """A training run: a recipe, the folders of its data, and the folder where all of it is kept.
 
+    RUN/config.json       the recipe and the weights it started from; environment.json: the machine
     RUN/store/SET/        prepared clips
     RUN/rgb.pt, flow.pt   the first stage, after its last whole epoch
     RUN/features/         of the frozen streams, for the second stage
     RUN/rgb_head.pt, ...  the second stage
     RUN/model.pt          the whole model, as `gesta-train export` takes it
+    RUN/history.jsonl     losses of both stages; RUN/tensorboard/: the same
     RUN/metrics.json      what `evaluate` measured
     RUN/bundle/           the bundle
     RUN/run.log           every note with its time
@@ -26,13 +28,19 @@ from training.data.data_sets.hmdb51 import read_hmdb51
 from training.data.data_sets.thumos14 import read_thumos14
 from training.data.data_sets.ucf101 import read_ucf101
 from training.data.frame_store import FrameStore, StoredClip
+from training.data.hold_out import hold_out
+from training.data.labelled_streams import Interval, read_idle, read_streams
+from training.device import CPU
+from training.distributed import ALONE, Group
 from training.errors import CheckpointError, DataError, RecipeError
+from training.features import MODALITIES
 from training.model.build import Modality, ModelConfig, build, build_frame_classifier
 from training.model.consensus import Temperatures
 from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
-from training.streaming_evaluation import Interval, read_streams
+from training.stage1_checkpoint import read_stage1_checkpoint
+from training.streaming_evaluation import Timing
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Run:
 
     data: the folder of each of the recipe's sets. weights: what both streams start from.
     strict: a clip that can't be used stops the run, instead of being named and left out.
+    device: where networks are computed. group: the processes that share the first stage.
+    threads: that prepare images ahead of it.
     """
 
     recipe: Recipe
@@ -49,6 +59,9 @@ class Run:
     weights: str
     progress: Progress
     strict: bool = False
+    device: torch.device = CPU
+    group: Group = ALONE
+    threads: int = 0
 
     def __post_init__(self) -> None:
         for name in self.recipe.sets:
@@ -67,6 +80,8 @@ class Run:
         Raises DataError where there is such a sentence and the run is strict.
         """
         described, folder = self.recipe.sets[name], self.data[name]
+        if described.use == "idle":
+            return Split((), tuple(read_idle(folder, described.allowed)))
         if described.layout == "streams":
             return Split((), tuple(stream.clip for stream in read_streams(folder)))
         if described.layout == "folder":
@@ -82,9 +97,17 @@ class Run:
         return split
 
     def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
-        """The clips of a set to train on, and those to test on."""
+        """The clips of a set to train on, without those held out, and those to test on."""
         split = self.split(name)
-        return split.train, split.test
+        return self._held_in_and_out(split)[0], split.test
+
+    def held_out(self, name: str) -> Sequence[Clip]:
+        """The clips of a set's training part that are kept for the calibration."""
+        return self._held_in_and_out(self.split(name))[1]
+
+    def _held_in_and_out(self, split: Split) -> tuple[list[Clip], list[Clip]]:
+        calibration = self.recipe.calibration
+        return hold_out(split.train, calibration.hold_out, calibration.seed)
 
     def check(self, complaints: Sequence[str]) -> None:
         """Raises DataError with the first of these, where there is one and the run is strict."""
@@ -126,6 +149,19 @@ class Run:
         }
 
     @property
+    def flows(self) -> tuple[str, ...]:
+        """The prepared flows; the first is the default."""
+        return tuple(self.recipe.prepared.flows)
+
+    @property
+    def timing(self) -> Timing:
+        """Raises RecipeError where clips keep their native rates: they have no common time."""
+        grid_fps = self.recipe.prepared.grid_fps
+        if grid_fps == "native":
+            raise RecipeError('`prepared.grid_fps` is "native", but streams need a rate: give one.')
+        return Timing(grid_fps, self.recipe.bundle.sample_every)
+
+    @property
     def config(self) -> ModelConfig:
         return self.recipe.model_config(self.weights)
 
@@ -135,21 +171,34 @@ class Run:
 
 
 def read_stage1(run: Run, modality: Modality) -> FrameClassifier:
-    """Raises CheckpointError where the first stage of `modality` hasn't been trained."""
+    """The first stage of one stream, on the run's device.
+
+    Raises CheckpointError where it hasn't been trained, or of another recipe.
+    """
     path = run.folder / f"{modality}.pt"
     if not path.is_file():
         raise CheckpointError(f"There is no {path}: run `gesta-train stage1` first.")
+    wanted = {
+        "stream": modality,
+        "classes": list(run.recipe.classes),
+        "config": run.config.to_dict(),
+    }
     model = build_frame_classifier(run.config, modality)
-    model.load_state_dict(load_checkpoint(path)["state_dict"])
-    return model.to(memory_format=torch.channels_last).eval()
+    model.load_state_dict(read_stage1_checkpoint(path, wanted)["state_dict"])
+    return model.to(run.device).to(memory_format=torch.channels_last).eval()
 
 
 def read_model(run: Run) -> StaTsn:
-    """Raises CheckpointError where there is no whole model yet."""
+    """The whole model, its streams on the run's device.
+
+    Raises CheckpointError where there is none yet.
+    """
     if not run.model_path.is_file():
         raise CheckpointError(f"There is no {run.model_path}: run `gesta-train stage2` first.")
     state = load_checkpoint(run.model_path)
     model = build(ModelConfig.from_dict(state["config"]))
     model.load_state_dict(state["state_dict"])
     model.temperatures = Temperatures(**state["manifest"].get("calibration", {}))
+    for modality in MODALITIES:  # the heads are small, and stay where scores are wanted
+        getattr(model, modality).to(run.device)
     return model.to(memory_format=torch.channels_last).eval()

@@ -16,7 +16,7 @@ from training.model.build import Modality, ModelConfig
 from training.recipe import Phase
 
 # What belongs to the second stage alone: the first doesn't depend on it.
-_LATER = ("hidden_width", "frames_per_segment", "segment_dropout", "input_size")
+LATER = ("hidden_width", "frames_per_segment", "segment_dropout", "input_size")
 
 
 def described(
@@ -63,5 +63,5 @@ def _comparable(values: dict[str, Any], keys: Sequence[str], state: dict[str, An
         found[f"stage1.{state.get('stream', 'phases')}"] = phases
     if "config" in found:
         model = ModelConfig.from_dict(found.pop("config")).to_dict()
-        found["model"] = {key: value for key, value in model.items() if key not in _LATER}
+        found["model"] = {key: value for key, value in model.items() if key not in LATER}
     return found

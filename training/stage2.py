@@ -24,6 +24,7 @@ from training.binary_classifiers import judge_frames
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
+from training.device import seed_torch
 from training.features import Features
 from training.history import Curve
 from training.losses import stage2_loss
@@ -96,7 +97,7 @@ def train_stage2(
                 advance()
                 continue
             rng = np.random.default_rng((seed, iteration))
-            torch.manual_seed(int(rng.integers(2**63)))  # dropout
+            seed_torch(device, seed, iteration)
             drop = (iteration - 1) // settings.step_every
             rate = settings.learning_rate / 10**drop
             for parameters in optimiser.param_groups:

@@ -11,7 +11,7 @@ from PIL import Image
 from engine.flow.estimator import open_flow
 from engine.flow.quantise import ZERO, quantise
 from engine.preprocess import grey
-from tests.training.data.clips import write_clip
+from tests.training.data.clips import write_clip, write_clip_of_changing_size
 from training.data.annotations import Clip, read_folder
 from training.data.decode import decode_ticks
 from training.data.frame_store import FrameStore, StoredClip
@@ -22,6 +22,7 @@ from training.progress import Progress
 
 DIS = PreparedFlow(parameters={"preset": "medium"})
 TVL1 = PreparedFlow(parameters={"scales": 2, "warps": 1}, bound_px=6.0)
+WRONG = ("one", "size", "cut", "text", "empty", "hole")
 SMALL = Preparation(size=(64, 48), flows={"dis": DIS})
 BOTH = Preparation(size=(64, 48), flows={"dis": DIS, "tvl1": TVL1})
 
@@ -155,23 +156,52 @@ def test_a_second_flow_is_added_without_touching_the_rest(tmp_path: Path) -> Non
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_preparing_goes_on_where_it_stopped_and_names_damaged_clips(tmp_path: Path) -> None:
-    videos, log = tmp_path / "videos", tmp_path / "log"
-    write_clip(videos / "walk" / "good.mp4")
-    (videos / "walk" / "text.mp4").write_text("no video")
-    (videos / "walk" / "empty.mp4").touch()
-    store = FrameStore(tmp_path / "store", SMALL)
-    clips = read_folder(videos)
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A folder with one clip for each thing that can be wrong, and a good one."""
+    videos = tmp_path / "videos" / "walk"
+    write_clip(videos / "good.mp4")
+    write_clip(videos / "one.mp4", frames=1)
+    write_clip_of_changing_size(videos / "size.mp4")
+    write_clip(videos / "whole.mp4", frames=60)
+    (videos / "cut.mp4").write_bytes((videos / "whole.mp4").read_bytes()[:-600])
+    (videos / "whole.mp4").unlink()
+    (videos / "text.mp4").write_text("no video")
+    (videos / "empty.mp4").touch()
+    write_clip(videos / "hole.mp4", frames=1700, skip=frozenset(range(5, 1650)))
+    return tmp_path / "videos"
+
+
+def test_preparing_goes_on_where_it_stopped_and_names_damaged_clips(
+    tmp_path: Path, damaged: Path
+) -> None:
+    store, log = FrameStore(tmp_path / "store", SMALL), tmp_path / "log"
+    clips = read_folder(damaged)
     complaints = _run(clips, store, log)
-    assert len(complaints) == 2
-    assert "empty.mp4" in complaints[0]
-    assert "text.mp4" in complaints[1]
+    said = {name: next(c for c in complaints if f"{name}.mp4" in c) for name in WRONG}
+    assert len(complaints) == len(WRONG)
+    assert "one frame" in said["one"]
+    assert "changes its size at frame 16, from 64x48 to 80x48 px" in said["size"]
+    assert "leave out 60 s" in said["hole"]
+    for name in ("cut", "text", "empty"):
+        assert "can't be decoded" in said[name]
     good = next(clip for clip in clips if clip.path.stem == "good")
-    assert good in store
+    assert (
+        len(list((tmp_path / "store").rglob("*.zip")))
+        == len(list((tmp_path / "store").rglob("good.zip")))
+        == 2
+    )
+    assert not list((tmp_path / "store").rglob("*.part"))
     good.path.unlink()  # what is done isn't read again
     assert _run([good], store, log) == []
     with pytest.raises(DataError, match="None of the 1 clips"):
         _run([clips[0]], store, log)
+
+
+def test_strict_preparing_stops_at_a_damaged_clip(tmp_path: Path, damaged: Path) -> None:
+    store = FrameStore(tmp_path / "store", SMALL)
+    with pytest.raises(DataError, match=r"cut\.mp4"):
+        prepare(read_folder(damaged), store, progress=Progress(), workers=1, strict=True)
 
 
 def test_an_interrupted_write_leaves_no_clip(tmp_path: Path) -> None:
