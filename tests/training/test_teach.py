@@ -175,3 +175,32 @@ def test_a_class_whose_clips_are_all_damaged(
     error = capsys.readouterr().err
     assert "5 clips left out, 4 used" in error
     assert "'right' has 0 clips of 0 sources" in error
+
+
+@pytest.mark.integration
+def test_the_default_bundle_learns_from_a_dozen_real_clips(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fights and their absence, of four sources; too few to say more than that it works."""
+    fights = data_dir / "surv_fight_240p"
+    sources = {
+        "a": ("fi001", "fi002", "nofi001", "nofi002"),
+        "b": ("fi005", "fi006", "nofi150"),
+        "c": ("fi013", "nofi018"),
+        "d": ("fi015", "fi016", "nofi016"),
+    }
+    lines = []
+    for source, names in sources.items():
+        for name in names:
+            label = "fight" if name.startswith("fi") else "noFight"
+            (tmp_path / "clips" / label).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "clips" / label / f"{name}.mp4").symlink_to(fights / label / f"{name}.mp4")
+            lines.append(f"{name} {source}\n")
+    (tmp_path / "groups").write_text("".join(lines))
+    out = tmp_path / "fights"
+    arguments = ["teach", str(tmp_path / "clips"), "--out", str(out), "--views", "1"]
+    assert main([*arguments, "--groups", str(tmp_path / "groups"), "--workers", "2"]) == 0
+    assert "of 12 clips right" in capsys.readouterr().out
+    manifest = Bundle.open(out).manifest
+    assert manifest.classes == ("fight", "noFight")
+    assert 0.05 < manifest.calibration.fused < 20

@@ -17,7 +17,15 @@ from engine.arrays import F32
 from engine.calibration import fuse
 from engine.manifest import Calibration
 from training.calibrate import fit_temperature
-from training.metrics import Labels, accuracy, calibration_error, confused_most, confusion
+from training.metrics import (
+    Labels,
+    accuracy,
+    calibration_error,
+    class_accuracy,
+    confused_most,
+    confusion,
+)
+from training.results import Mistake
 
 _MISTAKES = 5
 
@@ -116,7 +124,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     clips, sources: how many. accuracy: of clips, by stream (a clip's probabilities are the mean
         of its windows'). standard_error: of the fused accuracy, by sources. window_accuracy: of
         single windows, fused: what a stream says at one moment.
-    classes: the accuracy of each class. mistakes: {true, predicted, clips}, the most frequent.
+    classes: the accuracy of each class. mistakes: the most frequent first.
     calibration_error: expected, of windows; calibration_error_before: with all temperatures 1.
     """
 
@@ -126,7 +134,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     standard_error: float
     window_accuracy: float
     classes: dict[str, float | None]
-    mistakes: tuple[dict[str, object], ...]
+    mistakes: tuple[Mistake, ...]
     calibration_error: float
     calibration_error_before: float
 
@@ -144,7 +152,6 @@ def measured(
     sources = [groups[number] for number in numbers]
     table = confusion(clips.fused, truth)
     uncalibrated = fuse(scores.rgb, scores.flow, Calibration()).fused
-    rows = table.sum(1)
     return Measured(
         clips=len(numbers),
         sources=len(set(sources)),
@@ -155,11 +162,11 @@ def measured(
         },
         standard_error=standard_error(clips.fused.argmax(1) == truth, sources),
         window_accuracy=accuracy(predictions.fused, labels[predictions.clips]),
-        classes={
-            name: float(table[index, index] / rows[index]) if rows[index] else None
-            for index, name in enumerate(classes)
-        },
-        mistakes=tuple(confused_most(table, classes, _MISTAKES)),
+        classes=dict(zip(classes, class_accuracy(table), strict=True)),
+        mistakes=tuple(
+            Mistake(classes[true], classes[predicted], count)
+            for true, predicted, count in confused_most(table, _MISTAKES)
+        ),
         calibration_error=calibration_error(predictions.fused, labels[predictions.clips]),
         calibration_error_before=calibration_error(uncalibrated, labels[scores.clips]),
     )

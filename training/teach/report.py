@@ -68,8 +68,7 @@ def manifest_fields(
 def _entries(found: Measured, data_set: str, split: str) -> list[dict[str, Any]]:
     """The manifest's entries of one measurement."""
     confused = "; ".join(
-        f"{each['true']} taken for {each['predicted']} {each['clips']} times"
-        for each in found.mistakes
+        f"{each.true} taken for {each.predicted} {each.clips} times" for each in found.mistakes
     )
     note = (
         f"{found.clips} clips of {found.sources} sources, standard error "
@@ -125,7 +124,7 @@ def _lines(title: str, found: Measured) -> list[str]:
         f"  by stream: {streams}; of single windows {found.window_accuracy:.1%}",
         f"  by class: {single}",
         *(
-            f"  {each['clips']} clips of {each['true']} were taken for {each['predicted']}"
+            f"  {each.clips} clips of {each.true} were taken for {each.predicted}"
             for each in found.mistakes
         ),
         f"  expected calibration error {found.calibration_error:.3f}, before calibration "

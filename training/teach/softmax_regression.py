@@ -5,13 +5,13 @@ Shapes: n rows, D feature width, C classes, F of them with fixed scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_ITERATIONS = 60  # of L-BFGS; the objective is convex
+# Of L-BFGS on a convex objective: where it stops, no probability moves by more than a thousandth.
+_ITERATIONS = 60
+_CHANGE = 1e-6
 
 
 def fit_softmax(
@@ -38,7 +38,9 @@ def fit_softmax(
     weights = weights / weights.sum()
     W = torch.zeros(classes, rows.shape[1], requires_grad=True)
     b = torch.zeros(classes, requires_grad=True)
-    optimiser = torch.optim.LBFGS([W, b], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        [W, b], max_iter=_ITERATIONS, tolerance_change=_CHANGE, line_search_fn="strong_wolfe"
+    )
 
     def objective() -> Tensor:
         optimiser.zero_grad()
@@ -65,6 +67,3 @@ def balanced_weights(labels: Tensor, clips: Tensor) -> Tensor:
     clips_of_class = torch.zeros(int(labels.max()) + 1).index_add(0, labels, share)
     weights: Tensor = share / clips_of_class[labels]
     return weights
-
-
-DECAYS: Sequence[float] = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.manifest import Calibration
+from training.results import Mistake
 from training.teach.measure import (
     Predictions,
     Scores,
@@ -75,7 +76,7 @@ def test_what_is_measured_by_hand() -> None:
     assert found.accuracy == {"rgb+flow": 0.5, "rgb": 0.5, "flow": 0.5}
     assert found.window_accuracy == pytest.approx(1 / 3)
     assert found.classes == {"run": 1.0, "walk": 0.0}
-    assert found.mistakes == ({"true": "walk", "predicted": "run", "clips": 1},)
+    assert found.mistakes == (Mistake("walk", "run", 1),)
     assert found.standard_error == pytest.approx(0.5)  # sqrt(2 · (1/4 + 1/4)) / 2
     # |0.9 - 1|, |0.6 - 0| and |0.8 - 0|, a third each; with all temperatures 1 the same.
     assert found.calibration_error == pytest.approx((0.1 + 0.6 + 0.8) / 3, abs=1e-6)
