@@ -162,7 +162,7 @@ def decoded(
     shown: str,
     *,
     stall_s: float = 0.0,
-    wants: Callable[[av.Packet], bool] = lambda packet: True,  # noqa: ARG005
+    wants: Callable[[av.Packet[VideoStream]], bool] = lambda packet: True,  # noqa: ARG005
 ) -> Iterator[Decoded]:
     """Reads and decodes to the end of the stream.
 

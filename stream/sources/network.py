@@ -137,7 +137,7 @@ class NetworkSource:
         if container is not None:
             container.close()
 
-    def _wants(self, packet: Packet) -> bool:
+    def _wants(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet is worth decoding: all are, unless reading is hopelessly late."""
         if not self._catching_up:
             self._catching_up = self._lag_ms > _HOPELESS_LAG_MS

@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -202,9 +203,7 @@ def _seed(file: Path) -> int:
     return int(file.name[:8], 16)
 
 
-def _save(
-    file: Path, arrays: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.float16]]]
-) -> None:
+def _save(file: Path, arrays: dict[str, Any]) -> None:
     part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
     try:
         np.savez(part, **arrays)

@@ -38,9 +38,7 @@ def windows_of(features: Tensor, segments: int, frames_per_segment: int) -> Tens
     if count == 0:
         return features[None, None]
     ends = window_ends(len(features), segments, k)
-    return torch.stack(
-        [features[end + 1 - count * k : end + 1].unflatten(0, (count, k)) for end in ends]
-    )
+    return torch.stack([features[end + 1 - count * k : end + 1].view(count, k, -1) for end in ends])
 
 
 @torch.no_grad()
@@ -50,7 +48,8 @@ def window_vectors(head: KeyFrameExploration, windows: Tensor) -> Tensor:
     The classifier is linear, so the scores of a window are its scores of this vector.
     """
     _, beta = head(windows)  # [w, n, t]
-    return (beta.unsqueeze(-1) * windows).sum(2).mean(1)  # (11), then the mean over segments
+    vectors: Tensor = (beta.unsqueeze(-1) * windows).sum(2)  # (11): [w, n, D]
+    return vectors.mean(1)
 
 
 @torch.no_grad()
