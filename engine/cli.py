@@ -1,4 +1,7 @@
-"""`gesta-engine`: look into a bundle and try it on this machine."""
+"""`gesta-engine`: look into a bundle and try it on this machine.
+
+A command's parts are imported when it runs, so that Ctrl-C finds `main` ready for it at once.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from threading import Event
 
-from engine.benchmark import measure, random_bundle
-from engine.benchmark_table import table
-from engine.bundle import Bundle
-from engine.console import abandon_stdout, prepare_standard_streams
-from engine.device import DEVICES, PRECISIONS, describe_machine, open_graphs
+from engine.console import (
+    INTERRUPTED,
+    abandon_stdout,
+    interrupt_on_signals,
+    prepare_standard_streams,
+)
 from engine.errors import EngineError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     prepare_standard_streams()
-    given = _parser().parse_args(arguments)
+    came = Event()
     try:
+        interrupt_on_signals(came)
+        given = _parser().parse_args(arguments)
         code = int(given.run(given))
         sys.stdout.flush()
     except EngineError as error:
@@ -28,13 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         abandon_stdout()
         return 0
     except KeyboardInterrupt:
-        return _complain("stopped", 130)
-    except OSError as error:
-        abandon_stdout()
-        return _complain(f"a file can't be read or written: {error}", 5)
+        return _interrupted()
     except Exception as error:  # noqa: BLE001  the last resort
+        if came.is_set():
+            return _interrupted()
+        if isinstance(error, OSError):
+            abandon_stdout()
+            return _complain(f"a file can't be read or written: {error}", 5)
         return _complain(f"{type(error).__name__}: {error}; this is a bug, please report it", 70)
     return code
+
+
+def _interrupted() -> int:
+    return _complain("interrupted before it was done", INTERRUPTED)
 
 
 def _complain(sentence: str, code: int) -> int:
@@ -43,12 +56,14 @@ def _complain(sentence: str, code: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from engine.device import DEVICES, PRECISIONS
+
     parser = argparse.ArgumentParser(
         prog="gesta-engine",
         description="Look into a bundle and try it on this machine.",
         epilog="examples:\n  gesta-engine verify default\n  gesta-engine bench\n\n"
         "exit codes: 0 done, 2 the command line is wrong, 4 the bundle or the engine fails,\n"
-        "5 the output can't be written, 70 a bug",
+        "5 the output can't be written, 70 a bug, 130 interrupted by Ctrl-C or SIGTERM",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -99,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bench(given: argparse.Namespace) -> int:
+    from engine.benchmark import measure, random_bundle
+    from engine.benchmark_table import table
+    from engine.bundle import Bundle
+    from engine.device import describe_machine
+
     if given.rounds < 1 or given.threads < 1:
         sys.stderr.write("gesta-engine: --rounds and --threads must be 1 or more\n")
         return 2
@@ -121,6 +141,9 @@ def _bench(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from engine.bundle import Bundle
+    from engine.device import open_graphs
+
     bundle = Bundle.open(given.bundle)
     manifest = bundle.manifest
     width_px, height_px = manifest.resize

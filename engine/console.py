@@ -1,10 +1,15 @@
-"""Standard streams as every front door wants them, whatever the shell has left open."""
+"""Standard streams and signals as every front door wants them, whatever the shell has left."""
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+from threading import Event
+from types import FrameType
+
+INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
 
 
 def prepare_standard_streams() -> None:
@@ -23,3 +28,24 @@ def prepare_standard_streams() -> None:
 def abandon_stdout() -> None:
     """After a broken pipe: what is still to be flushed goes nowhere, without another error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def interrupt_on_signals(came: Event) -> None:
+    """From now on SIGTERM raises KeyboardInterrupt, as SIGINT does: what is open gets closed.
+
+    Args:
+        came: set with it, and asked at once. It tells an interruption of which a library made
+            another error, as imports of compiled modules do.
+
+    Raises:
+        KeyboardInterrupt: `came` is set already.
+    """
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        came.set()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    if came.is_set():
+        raise KeyboardInterrupt

@@ -16,12 +16,13 @@ Command = Callable[[argparse.Namespace], int]
 
 EXIT_CODES = """\
 exit codes:
-  0   done, or stopped as asked
+  0   done; run and watch, which have no end: stopped by Ctrl-C or SIGTERM
   2   the command line or the configuration is wrong
   3   the source can't be opened (replay, check; the daemon tries again for ever)
   4   the bundle or the engine fails
   5   the endpoint can't be bound or written
   70  a bug
+  130 interrupted by Ctrl-C or SIGTERM before it was done (replay, check, scene)
 """
 
 SOURCES = """\

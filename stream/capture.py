@@ -17,6 +17,7 @@ from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
 from stream.sampler import Sampler
 from stream.samples import SampleQueue
+from stream.sources.history import History
 from stream.sources.open import is_file, open_source
 from stream.sources.source import Source, SourceOptions, StreamInfo
 from stream.status import CaptureSnapshot, State, StatusChange
@@ -90,6 +91,7 @@ class CaptureThread:
         self._received, self._reconnects = 0, 0
         self._was_live = self._is_late = False
         self._arrivals_ns: deque[int] = deque(maxlen=256)
+        self._history = History()
 
     # --- what the main thread does ------------------------------------------------------------
 
@@ -291,6 +293,7 @@ class CaptureThread:
             loop=self.camera.loop,
             realtime=bool(self.camera.realtime),
             wait=self._stop_asked.wait,
+            history=self._history,
         )
 
     def _is_endless(self) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from engine.machine import describe_machine
 from stream.config import CameraConfig, Config
@@ -25,6 +28,8 @@ PATIENCE = 5  # times as long, where hardly anything has come
 WARM_UP = 5  # the first calls allocate
 FEWEST_FRAMES = 2 * WARM_UP
 SLOW_SHARE = 0.6  # a camera below this share of the grid's rate mostly repeats frames
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,33 @@ def check(config: Config, *, opens_url: bool) -> None:
             f" passes the bundle's check; flow {opening.flow}",
         )
         camera = config.cameras[-1]
-        sent = _measure_source(camera) if opens_url else Sent(manifest.grid_fps, None, 0.0)
+        sent = Sent(manifest.grid_fps, None, 0.0)
         if opens_url:
+            sent = _interruptibly(lambda: _measure_source(camera))
             _say_source(sent, manifest.grid_fps)
-        cost = _measure_cost(camera, opening.open_sampler(camera), engine)
+        sampler = opening.open_sampler(camera)
+        cost = _interruptibly(lambda: _measure_cost(camera, sampler, engine))
         _say_cost(sent, cost, opens_url=opens_url)
         _say_capacity(sent, cost, manifest.prediction_hz, engine.graphs.precision)
     finally:
         engine.graphs.close()
+
+
+def _interruptibly(work: Callable[[], Result]) -> Result:
+    """Does the work in a thread: as long as FFmpeg waits for a camera, Python hears no Ctrl-C.
+
+    An interruption leaves the thread behind; by its name it is known as one that can't be ended.
+    """
+    done: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again in the thread that waits
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="capture:check", daemon=True).start()
+    return done.result()
 
 
 def _measure_source(camera: CameraConfig) -> Sent:

@@ -5,19 +5,29 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import sys
 import threading
 from argparse import Namespace
 from collections.abc import Sequence
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from engine.console import abandon_stdout, prepare_standard_streams
+from engine.console import (
+    INTERRUPTED,
+    abandon_stdout,
+    interrupt_on_signals,
+    prepare_standard_streams,
+)
+from engine.errors import EngineError
 from stream.arguments import parser
+from stream.errors import StreamError
+from stream.log import start_logging
+from stream.signals import stopped_by_signals
+from stream.url import mask_text
 
 if TYPE_CHECKING:
     from stream.config import Config
+
+_SHOW_CURSOR = "\x1b[?25h"  # what a moving line hides while it moves
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,45 +40,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         "check": _check,
         "scene": _scene,
     }
-    arguments = parser(commands).parse_args(argv)
-    try:
+    with stopped_by_signals() as stop:  # noted, until the command says what it makes of them
+        arguments = parser(commands).parse_args(argv, Namespace(stop=stop))
         code = _guarded(arguments)
-    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
-        abandon_stdout()
-        code = 0
-    except KeyboardInterrupt:
-        code = 130
     if any(thread.name.startswith(("capture:", "inference")) for thread in threading.enumerate()):
         # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
         sys.stdout.flush()
+        if sys.stderr.isatty():
+            sys.stderr.write(_SHOW_CURSOR)
         os._exit(code)
     return code
 
 
 def _guarded(arguments: Namespace) -> int:
     """Runs the command; whatever goes wrong becomes a sentence."""
-    from engine.errors import EngineError
-    from stream.errors import StreamError
-    from stream.log import start_logging
-
     start_logging(arguments.log_level)
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
+        return code
     except (EngineError, StreamError) as error:
         _complain(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return report_bug(error)
-        abandon_stdout()  # or the last flush fails, too
-        _complain(f"the output can't be written ({error.strerror}); make room for it")
-        return 5
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        abandon_stdout()
+        return 0
+    except KeyboardInterrupt:
+        return _interrupted()
     except Exception as error:  # noqa: BLE001  the last resort
+        if arguments.stop.is_set() and arguments.command is not _run:
+            return _interrupted()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            abandon_stdout()  # or the last flush fails, too
+            _complain(f"the output can't be written ({error.strerror}); make room for it")
+            return 5
         return report_bug(error)
-    return code
+
+
+def _interrupted() -> int:
+    _complain("interrupted before it was done")
+    return INTERRUPTED
 
 
 def report_bug(error: Exception) -> int:
@@ -81,49 +92,47 @@ def report_bug(error: Exception) -> int:
 
 
 def _complain(sentence: str) -> None:
-    from stream.url import mask_text
-
     sys.stderr.write(f"gesta: {mask_text(sentence)}\n")
 
 
 def _run(arguments: Namespace) -> int:
     from stream.run import run
 
-    run(_config(arguments, arguments.urls), show=arguments.watch)
+    run(_config(arguments, arguments.urls), stop=arguments.stop, show=arguments.watch)
     return 0
 
 
 def _watch(arguments: Namespace) -> int:
-    from stream.messaging.topics import ROOT
-    from stream.watch import watch
-
-    signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.suppress(KeyboardInterrupt):  # how one leaves a view that has no end
+        interrupt_on_signals(arguments.stop)
+        from stream.messaging.topics import ROOT
+        from stream.watch import watch
+
         watch(arguments.endpoint, arguments.topic or [ROOT], as_json=arguments.json)
     return 0
 
 
 def _replay(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
     from stream.replay import replay
 
-    signal.signal(signal.SIGTERM, _interrupt)
     replay(_config(arguments, [arguments.file]), as_json=arguments.json)
     return 0
 
 
 def _check(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
     from stream.check import check
 
-    signal.signal(signal.SIGTERM, _interrupt)
     opens_url = arguments.url is not None
     check(_config(arguments, [arguments.url if opens_url else "scene:"]), opens_url=opens_url)
     return 0
 
 
 def _scene(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
     from stream.scene.clips import LABELS, write_clips, write_stream
 
-    signal.signal(signal.SIGTERM, _interrupt)
     labels, out = arguments.label or LABELS, arguments.out
     if arguments.stream is None:
         clips = write_clips(
@@ -155,7 +164,6 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
 
     from stream.config import load_config
     from stream.errors import ConfigError
-    from stream.log import start_logging
 
     given = {key: value for key, value in vars(arguments).items() if value is not None}
     overrides: dict[str, Any] = {
@@ -176,10 +184,6 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
     )
     start_logging(arguments.log_level, [s for camera in cameras for s in camera.secrets])
     return msgspec.structs.replace(config, cameras=cameras)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

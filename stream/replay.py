@@ -13,7 +13,7 @@ import msgspec
 from rich.text import Text
 
 from stream.config import CameraConfig, Config
-from stream.errors import ConfigError
+from stream.errors import ConfigError, Reason
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import Prediction
 from stream.messaging.writer import Writer
@@ -28,27 +28,39 @@ BAR_CELLS = 20
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A prediction, and where in the file it stands."""
+    """A prediction, and where in the file it stands.
+
+    hole_s: since the frame before; negative where the timestamps leap back.
+    reason: why its epoch began.
+    """
 
     position_s: float
     prediction: Prediction
+    hole_s: float = 0.0
+    reason: Reason | None = None
 
 
 @dataclass(slots=True)
 class Stretch:
-    """Consecutive predictions that name the same action."""
+    """Consecutive predictions of one epoch that name the same action on windows of one kind.
+
+    complete: they stand on whole windows. anew: what happened in the file just before.
+    """
 
     label: str
+    complete: bool
     start_s: float
     end_s: float
+    anew: str = ""
     sum_p: float = 0.0
     predictions: int = 0
 
     def __str__(self) -> str:
         p = self.sum_p / self.predictions
+        above = f"{'':26}-- {self.anew}: the window starts anew --\n" if self.anew else ""
         return (
-            f"{self.start_s:9.2f} s {self.end_s:9.2f} s  {self.label:<16} {bar(p, BAR_CELLS)}"
-            f" {p:4.0%}"
+            f"{above}{self.start_s:9.2f} s {self.end_s:9.2f} s  {self.label:<16}"
+            f" {bar(p, BAR_CELLS)} {p:4.0%}{'' if self.complete else '  filling'}"
         )
 
 
@@ -77,7 +89,7 @@ def replay(config: Config, *, as_json: bool) -> None:
                 sys.stdout.buffer.write(msgspec.json.encode(item.prediction) + b"\n")
             sys.stdout.buffer.flush()
         else:
-            _tell(played, Path(camera.url).name)
+            _tell(played, Path(camera.url).name, opening.manifest.window_s)
 
 
 def play(
@@ -92,16 +104,19 @@ def play(
         model=opening.model(engine.graphs),
         clock_ns=time.monotonic_ns,
     )
-    first_ns: int | None = None
+    first_ns = before_ns = None
     for frame in source.frames():
         first_ns = frame.pts_ns if first_ns is None else first_ns
+        hole_ns = frame.pts_ns - (frame.pts_ns if before_ns is None else before_ns)
+        before_ns = frame.pts_ns
         for sample in sampler.push(frame):
             taken_ns = time.monotonic_ns()
             (recognition,) = engine.recogniser.step([sample.sample])
             prediction = writer.prediction(
                 sample, recognition, taken_ns=taken_ns, done_ns=time.monotonic_ns()
             )
-            yield Played((frame.pts_ns - first_ns) / 1e9, prediction)
+            at_s = (frame.pts_ns - first_ns) / 1e9
+            yield Played(at_s, prediction, hole_ns / 1e9, sampler.epoch_reason)
 
 
 class Timeline:
@@ -109,28 +124,43 @@ class Timeline:
 
     Attributes:
         current: the stretch that is still going on.
-        predictions: how many came.
+        predictions: how many came; incomplete: those of them on windows that are not full.
     """
 
     def __init__(self) -> None:
         self.current: Stretch | None = None
-        self.predictions = 0
+        self.predictions = self.incomplete = 0
+        self._epoch: int | None = None
 
     def add(self, item: Played) -> Stretch | None:
         """Takes the next prediction; returns the stretch that it ended."""
-        top = item.prediction.top[0]
-        label = "(unsure)" if item.prediction.abstain else top.label
-        ended = None
-        if self.current is None or self.current.label != label:
-            ended, self.current = self.current, Stretch(label, item.position_s, item.position_s)
-        self.current.end_s = item.position_s
-        self.current.sum_p += top.p
-        self.current.predictions += 1
+        prediction, top = item.prediction, item.prediction.top[0]
+        label = "(unsure)" if prediction.abstain else top.label
+        complete, epoch = prediction.window.complete, prediction.stream_epoch
+        current, ended = self.current, None
+        anew = "" if self._epoch in (None, epoch) else _explained(item)
+        if current is None or anew or (current.label, current.complete) != (label, complete):
+            ended = current
+            current = Stretch(label, complete, item.position_s, item.position_s, anew)
+        current.end_s = item.position_s
+        current.sum_p += top.p
+        current.predictions += 1
         self.predictions += 1
+        self.incomplete += not complete
+        self.current, self._epoch = current, epoch
         return ended
 
 
-def _tell(played: Iterator[Played], name: str) -> None:
+def _explained(item: Played) -> str:
+    """What in the file began a new epoch."""
+    if item.reason is Reason.SIZE_CHANGE:
+        return "the picture's size changes"
+    if item.hole_s < 0:
+        return f"the timestamps leap back by {-item.hole_s:.2f} s"
+    return f"{item.hole_s:.2f} s without a frame"
+
+
+def _tell(played: Iterator[Played], name: str, window_s: float) -> None:
     """Prints each stretch as it ends; in a terminal a moving line below says how far it is."""
     out, timeline, started_s = Terminal(), Timeline(), time.monotonic()
 
@@ -150,3 +180,6 @@ def _tell(played: Iterator[Played], name: str) -> None:
             if timeline.current is not None:
                 out.print(Text(str(timeline.current)), soft_wrap=True)
     out.print(Text(f"{timeline.predictions} predictions: {pace()}"), soft_wrap=True)
+    if timeline.incomplete:
+        words = f"filling: on less than the whole window of {window_s:g} s; act on whole ones only"
+        out.print(Text(words), soft_wrap=True)

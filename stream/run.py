@@ -1,14 +1,12 @@
-"""`gesta run`: makes the daemon's parts, runs it, and stops it when a signal comes."""
+"""`gesta run`: makes the daemon's parts, runs it, and stops it when asked."""
 
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
-from types import FrameType
 
 from engine.recogniser import Recogniser
 from stream.batching import Batcher
@@ -36,10 +34,11 @@ POLL_S = 0.1
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, *, show: bool) -> None:
-    """Watches the cameras until a signal comes, or until every source has ended.
+def run(config: Config, *, stop: Event, show: bool) -> None:
+    """Watches the cameras until `stop` is set, or until every source has ended.
 
     Args:
+        stop: set by a signal's handler; may be set at any time, before the start as well.
         show: draw the live table on stdout, too.
 
     Raises:
@@ -48,18 +47,17 @@ def run(config: Config, *, show: bool) -> None:
         EngineError: the bundle or the engine fails.
         SourceError: every source has ended, and one of them not as it should.
     """
-    with _stopped_by_signals() as stop:
-        opening = open_bundle(config)
-        wakeup = Event()
-        queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
-        publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
-        try:
-            daemon = _daemon(config, opening, publisher, queues, wakeup, stop)
-            if daemon is not None:
-                with _screen(show) as daemon.show:
-                    daemon.run()
-        finally:
-            publisher.close(orderly=False)  # where the daemon has done it, this does nothing
+    opening = open_bundle(config)
+    wakeup = Event()
+    queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
+    publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
+    try:
+        daemon = _daemon(config, opening, publisher, queues, wakeup, stop)
+        if daemon is not None:
+            with _screen(show) as daemon.show:
+                daemon.run()
+    finally:
+        publisher.close(orderly=False)  # where the daemon has done it, this does nothing
     if daemon is not None and not stop.is_set():
         _report_ends(daemon)
 
@@ -72,7 +70,7 @@ def _daemon(
     wakeup: Event,
     stop: Event,
 ) -> Daemon | None:
-    """The daemon with its engine open; None where a signal came first."""
+    """The daemon with its engine open; None where it was asked to stop first."""
     inbox = Inbox()
     engine: Engine | None = None
 
@@ -145,7 +143,7 @@ def _queue(camera: CameraConfig, opening: Opening, wakeup: Event) -> SampleQueue
 
 
 def _wait_until_opened(inference: InferenceThread, stop: Event) -> None:
-    """Returns early where a signal comes first. Raises what opening raised."""
+    """Returns early where it is asked to stop. Raises what opening raised."""
     while not inference.opened.wait(POLL_S):
         if stop.is_set():
             inference.stop()
@@ -190,23 +188,3 @@ def _meta(config: Config, opening: Opening, model: Model, envelope: Envelope) ->
         heartbeat_interval_s=BEAT_EVERY_S,
         versions=versions(),
     )
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[Event]:
-    """An event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
-    stop = Event()
-
-    def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.set()
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,7 +1,8 @@
 """Source URLs: taken apart as people really write them, and masked before anyone else reads them.
 
 Passwords come percent-encoded or not. A raw one may hold any character, so the usual splitting at
-the first '/' fails on it: here the '@' counts whose right-hand side looks most like a host. Text
+the first '/' fails on it, and an '@' of the path looks like one before a host. A URL that can be
+read in two ways is refused: guessing wrong would ask the network for a piece of the password. Text
 from elsewhere (FFmpeg puts whole URLs into its messages) goes through `mask_text`.
 """
 
@@ -17,6 +18,7 @@ MASK = "***"
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[\w.-]+)(?::(\d{1,5}))?")
+_BEHIND_HOST = ("", "/", "?", "#")
 _ENCODED = re.compile(r"(?:[^%]|%[0-9a-fA-F]{2})*")
 _CONFIDENTIAL = (  # names of what follows them
     r"user_?name|user|usr|password|passwd|pass|pwd|pw|token|access_token|auth|key|api_?key|secret"
@@ -32,7 +34,6 @@ _PATH_SECRET = re.compile(
 _URL_IN_TEXT = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]{2,}")
 # `rtsp:/user:secret@host` and `user:secret@host`: mistyped, and no less secret.
 _LOOSE_CREDENTIALS = re.compile(r"([^\s:/@'\"]*):(?!//)[^\s'\"]+@")
-_SURE = 2  # the best likeness of a host
 _SHORTEST_SECRET = 3  # masking every "1" of a text would hide the text, not the secret
 
 
@@ -69,19 +70,16 @@ class Url:
     @property
     def masked(self) -> str:
         """With the password and any secret of the query replaced by `***`."""
-        path, is_doubtful = self.path, False
-        if "@" in path and not (self.user is None and self.port is None):
-            # What was taken for the host may be a piece of a raw password: show what is surely not.
-            path, is_doubtful = path.rpartition("@")[2], True
-        before_query, mark, query = path.partition("?")
-        query = mark + _QUERY_SECRET.sub(rf"\g<1>{MASK}", query)
-        before_query = _PATH_SECRET.sub(rf"\g<1>{MASK}", before_query)
-        if is_doubtful:
-            return f"{self.scheme}://{MASK}@{before_query}{query}"
+        before_query, mark, query = self.path.partition("?")
+        shown = _PATH_SECRET.sub(rf"\g<1>{MASK}", before_query)
+        shown += mark + _QUERY_SECRET.sub(rf"\g<1>{MASK}", query)
+        if "@" in shown and not (self.user is None and self.port is None):
+            # The address may be a piece of a raw password after all: show what is surely not.
+            return f"{self.scheme}://{MASK}@{shown.rpartition('@')[2]}"
         credentials = ""
         if self.user is not None:
             credentials = self.user + ("" if self.password is None else f":{MASK}") + "@"
-        return f"{self.scheme}://{credentials}{self.address}{before_query}{query}"
+        return f"{self.scheme}://{credentials}{self.address}{shown}"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -103,15 +101,23 @@ def is_network(url: str) -> bool:
 def parse(url: str) -> Url:
     """Takes `scheme://[user[:password]@]host[:port][/path][?query][#fragment]` apart.
 
-    Raises ValueError with a sentence (that holds no secret) where there is no usable host.
+    Raises ValueError with a sentence (that holds no secret) where there is no usable host, or where
+    more than one thing may be meant for it.
     """
     scheme_match = _SCHEME.match(url)
     if scheme_match is None:
         raise ValueError("a network URL starts with its scheme, such as rtsp://")
     scheme, rest = scheme_match[1].lower(), url[scheme_match.end() :]
-    credentials, rest = _split_credentials(rest)
-    host_match = _HOST.match(rest)
-    if host_match is None or rest[host_match.end() : host_match.end() + 1] not in ("", *"/?#"):
+    try:
+        credentials, rest = _split_credentials(rest)
+    except _Ambiguous:
+        raise ValueError(
+            f"the {scheme} URL can be read in more than one way; percent-encode what is special in "
+            "its password and path (@ as %40, / as %2F, : as %3A), or take the password from the "
+            "environment, as ${NAME} in the configuration"
+        ) from None
+    host_match = _host_at(rest, 0)
+    if host_match is None:
         raise ValueError(
             f"the {scheme} URL has no usable host; write it as {scheme}://user:password@host/path, "
             "with the password percent-encoded if it holds special characters"
@@ -154,41 +160,49 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
     return _LOOSE_CREDENTIALS.sub(rf"\1:{MASK}@", text)
 
 
+class _Ambiguous(Exception):  # noqa: N818  (it says what is the case)
+    """There is more than one way to read a URL."""
+
+
 def _split_credentials(rest: str) -> tuple[str | None, str]:
     """`user:password@host/path` -> ("user:password", "host/path"); no credentials -> (None, rest).
 
-    Every '@' is a candidate. A dotted name, an address or a port to its right beats a bare word,
-    which may be a piece of the password; among equals the first wins, since an '@' in the path is
-    commoner than a bare-word host behind a password with a '/'. Behind a '?', which mostly begins
-    the query, a second candidate needs an address or a port.
+    An address in figures needs no look-up, and hardly a password holds one: the first counts
+    (before a query or a second URL, which may hold another). A name counts only where nothing else
+    can be meant: neither a host with a port in front, nor an earlier '@' before something like a
+    host, nor any later '@'.
+
+    Raises _Ambiguous.
     """
-    before_query = len(rest.partition("?")[0])
+    ats = [match.start() for match in re.finditer("@", rest)]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" not in authority and (":" not in authority or _HOST.fullmatch(authority)):
-        return None, rest  # a plain host; any '@' is part of the path
-    best: tuple[int, int] | None = None
-    for match in re.finditer("@", rest):
-        right = rest[match.end() :]
-        host = _HOST.match(right)
-        if host is None or right[host.end() : host.end() + 1] not in ("", *"/?#"):
-            continue
-        score = _likeness(host[1], has_port=host[2] is not None)
-        if match.start() > before_query and best is not None and score < _SURE:
-            continue
-        if best is None or score > best[0]:
-            best = (score, match.start())
-    if best is None:
+    if "@" not in authority and ":" not in authority:
+        return None, rest  # any '@' is part of the path: there is no password without a ':'
+    in_front = None if "@" in authority else _host_at(rest, 0)
+    if not ats or (in_front is not None and _is_address(in_front[1])):
         return None, rest
-    return rest[: best[1]], rest[best[1] + 1 :]
+    hosts = {at: host for at in ats if (host := _host_at(rest, at + 1)) is not None}
+    inner = len(re.split(r"\?|://", rest, maxsplit=1)[0])
+    addresses = [at for at, host in hosts.items() if at < inner and _is_address(host[1])]
+    if not addresses and (in_front is not None or (hosts and list(hosts) != ats[-1:])):
+        raise _Ambiguous
+    at = next(iter(addresses or hosts), None)
+    return (None, rest) if at is None else (rest[:at], rest[at + 1 :])
 
 
-def _likeness(host: str, *, has_port: bool) -> int:
-    """How much a word looks like a host: 2 an address or with a port, 1 a dotted name, 0 a word."""
+def _host_at(rest: str, place: int) -> re.Match[str] | None:
+    """The host with its port that stands at `place`, if there is one."""
+    host = _HOST.match(rest, place)
+    return host if host is not None and rest[host.end() : host.end() + 1] in _BEHIND_HOST else None
+
+
+def _is_address(host: str) -> bool:
+    """Whether it is an IP address, which needs no look-up."""
     try:
         ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return _SURE if has_port else int("." in host.strip(".") or host == "localhost")
-    return _SURE
+        return False
+    return True
 
 
 def decoded(text: str) -> str:

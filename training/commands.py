@@ -1,23 +1,25 @@
-"""The training commands of `gesta-train`: each step, and run for all."""
+"""The training commands of `gesta-train`: each step, and run for all.
+
+What needs torch is imported by the functions that use it: help and parsing go without.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from training.ablation.options import add_options as add_ablation_options
+from training.arguments import named_folder, positive
+from training.errors import DeviceError, ExportError, RecipeError
 
-from training import steps
-from training.device import settle
-from training.distributed import joined, processes
-from training.errors import DeviceError, RecipeError
-from training.features import MODALITIES
-from training.model.build import Modality
-from training.progress import QUIET, Progress
-from training.recipe import Recipe, read_recipe
-from training.record import keep_config, keep_environment, weights_of
-from training.run import Run
+if TYPE_CHECKING:
+    import torch
+
+    from training.model.build import Modality
+    from training.recipe import Recipe
+    from training.run import Run
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -25,8 +27,9 @@ _HELP = {
     "prepare": "decode the clips to grid frames and optical flow, once",
     "stage1": "train the CNNs with spatial attention",
     "stage2": "train key-frame exploration on the frozen CNNs",
-    "calibrate": "fit the temperature on the streams held out for it",
+    "calibrate": "fit temperatures and the abstention threshold on what is held out for it",
     "evaluate": "measure the model on the test parts",
+    "ablate": "train and measure the four models of the paper's Table 2 on equal terms",
     "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
 }
 
@@ -64,10 +67,32 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         )
         parser.add_argument(
             "--threads",
-            type=int,
-            default=torch.get_num_threads(),
+            type=positive,
+            metavar="N",
             help="processor cores to use (default: all)",
         )
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="stop at a clip that is missing, damaged or of an unknown class, and where a "
+            "class has none (default: name and count them, and go on)",
+        )
+        if name in ("prepare", "run", "ablate"):
+            parser.add_argument(
+                "--workers",
+                type=positive,
+                metavar="N",
+                help="processes that prepare clips (default: one a core)",
+            )
+        if name in ("evaluate", "run"):
+            parser.add_argument(
+                "--crops",
+                type=int,
+                choices=(1, 10),
+                default=1,
+                help="also score clips by this many crops of each frame: 10 is the paper's "
+                "(default: 1, the centre crop)",
+            )
         parser.add_argument(
             "--device",
             choices=("auto", "cpu", "cuda"),
@@ -81,18 +106,29 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             help="threads that prepare images ahead (default: 1, and 8 for a GPU); the result is "
             "the same for any number",
         )
-        if name in ("stage1", "stage2"):
+        if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
-                choices=MODALITIES,
+                choices=("rgb", "flow"),
                 help="train this one only; two processes, one for each stream, use two cores best",
             )
+        if name == "ablate":
+            add_ablation_options(parser)
         parser.set_defaults(handler=handle, command=name)
 
 
 def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
-    torch.set_num_threads(given.threads)
+    import torch
+
+    from training.device import settle
+    from training.distributed import joined, processes
+    from training.progress import QUIET, Progress
+    from training.record import keep_config, keep_environment, weights_of
+    from training.run import Run
+
+    if given.threads is not None:
+        torch.set_num_threads(given.threads)
     recipe, weights = find_recipe(given.recipe), weights_of(given.run, given.weights)
     if processes() > 1 and given.command != "stage1":
         raise DeviceError(
@@ -104,9 +140,10 @@ def handle(given: argparse.Namespace) -> int:
         run = Run(
             recipe=recipe,
             folder=given.run,
-            data=dict(_named_folder(text) for text in given.data),
+            data=dict(named_folder(text) for text in given.data),
             weights=weights,
             progress=Progress(log=given.run / "run.log") if group.leads else QUIET,
+            strict=given.strict,
             device=device,
             group=group,
             threads=_loaders(given.loaders, device),
@@ -114,13 +151,24 @@ def handle(given: argparse.Namespace) -> int:
         if group.leads:
             keep_config(run.folder, recipe, weights)
             keep_environment(run.folder, given.command, sys.argv, device)
-        _steps(given.command, run, getattr(given, "stream", None))
+        _steps(given, run)
     return 0
 
 
-def _steps(command: str, run: Run, chosen: Modality | None) -> None:
+def _steps(given: argparse.Namespace, run: Run) -> None:
+    from training import measure, steps
+    from training.ablation.command import ablate
+    from training.export import NO_GRID
+    from training.features import MODALITIES
+
+    command: str = given.command
+    if command == "run" and run.recipe.prepared.grid_fps == "native":
+        raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
     if command in ("prepare", "run"):
-        steps.prepare_data(run)
+        steps.prepare_data(run, given.workers)
+    chosen: Modality | None = getattr(given, "stream", None)
+    if command == "ablate":
+        ablate(run, given, chosen)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
             steps.stage1(run, modality)
@@ -130,9 +178,9 @@ def _steps(command: str, run: Run, chosen: Modality | None) -> None:
         else:
             steps.stage2(run, chosen)
     if command in ("calibrate", "run"):
-        steps.calibrate(run)
+        measure.calibrate(run)
     if command in ("evaluate", "run"):
-        steps.evaluate_model(run)
+        measure.evaluate(run, crops=given.crops)
     if command == "run":
         steps.export(run)
 
@@ -145,6 +193,8 @@ def _loaders(given: int | None, device: torch.device) -> int:
 
 def find_recipe(text: str) -> Recipe:
     """A recipe by path, or by the name of a built-in one. Raises RecipeError for neither."""
+    from training.recipe import read_recipe
+
     path = Path(text)
     if path.suffix == ".toml":
         return read_recipe(path)
@@ -153,10 +203,3 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise RecipeError(f"--data takes SET=FOLDER, instead got {text!r}.")
-    return name, Path(folder)

@@ -1,102 +1,127 @@
-"""Accuracy of a whole model on labelled clips, by both protocols, for both streams and each alone.
-
-`global`: 30 frames spread over the whole clip, centre crop (the paper's, with one crop).
-`grid`: what a stream would say at the clip's last sample, window full or not.
-"""
+"""How good a model's predictions of labelled clips are, for both streams and each alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from engine.arrays import F32
+from training import metrics
+from training.clip_scores import RGB, Protocol, Scores, clip_scores
 from training.data.frame_store import StoredClip
-from training.data.sampling import global_ticks
-from training.features import clip_features
-from training.metrics import accuracy, calibration_error, class_accuracy, confused_most, confusion
-from training.model.consensus import segment_consensus
-from training.model.sta_tsn import Predictions, StaTsn
+from training.metrics import Labels, Truth
+from training.model.consensus import Temperatures
+from training.model.sta_tsn import StaTsn
+from training.probabilities import Probabilities, probabilities
 from training.progress import Progress
+from training.results import Bin, Mistake, OfStreams, Result
 
-PROTOCOLS = ("global", "grid")
 _MISTAKES = 12  # in a report
 
 
-def evaluate(
+@dataclass(frozen=True)
+class DataSet:
+    """What is measured on. classes: in the model's order."""
+
+    name: str
+    split: str
+    classes: tuple[str, ...]
+
+
+def evaluate_clips(
     model: StaTsn,
     clips: Sequence[StoredClip],
-    classes: Sequence[str],
+    data_set: DataSet,
     *,
+    flows: Sequence[str],
+    crops: int = 1,
+    sample_every: int = 1,
     side: int,
     precision: str = "fp32",
     progress: Progress,
-) -> dict[str, Any]:
-    """A report: accuracies by protocol and streams; per class and mistakes for both streams."""
-    model.eval()
-    number = {label: index for index, label in enumerate(classes)}
-    labels = np.array([number[clip.label] for clip in clips])
-    found: dict[str, list[Predictions]] = {protocol: [] for protocol in PROTOCOLS}
-    with progress.task("evaluate", len(clips)) as advance:
-        for clip in clips:
-            rgb = clip_features(model.rgb, "rgb", clip, side=side, precision=precision)
-            flow = clip_features(model.flow, "flow", clip, side=side, precision=precision)
-            both = torch.from_numpy(rgb), torch.from_numpy(flow)  # [T, D] each
-            with torch.inference_mode():
-                found["global"].append(global_prediction(model, *both))
-                found["grid"].append(last_prediction(model, *both))
-            advance()
-    report: dict[str, Any] = {}
-    for protocol, predictions in found.items():
-        report[protocol] = summary(predictions, labels, tuple(classes))
-    return report
-
-
-def global_prediction(model: StaTsn, rgb: Tensor, flow: Tensor) -> Predictions:
-    """Features [T, D] of all ticks of a clip -> the prediction of the `global` protocol (B = 1)."""
-    window = model.segments * model.frames_per_segment
-    ticks = global_ticks(len(rgb), window)
-    return window_prediction(model, rgb[ticks], flow[ticks])
-
-
-def window_prediction(model: StaTsn, rgb: Tensor, flow: Tensor) -> Predictions:
-    """Features [N·k, D] of one whole window -> its prediction (B = 1)."""
-    shape = (1, model.segments, model.frames_per_segment, rgb.shape[1])
-    rgb_scores, rgb_beta = model.rgb_head(rgb.reshape(shape))
-    flow_scores, flow_beta = model.flow_head(flow.reshape(shape))
-    beta = (rgb_beta + flow_beta).flatten(1) / 2
-    return model.predict(segment_consensus(rgb_scores), segment_consensus(flow_scores), beta)
-
-
-def last_prediction(model: StaTsn, rgb: Tensor, flow: Tensor) -> Predictions:
-    """Features [T, D] -> what a stream says at the last sample (B = 1)."""
-    # Samples older than the window have no say, and a window that is full stays so without them.
-    window = model.segments * model.frames_per_segment
-    rolling = model.rolling_probabilities(rgb[-window:], flow[-window:])
-    return Predictions(*(part[-1:] for part in rolling))
-
-
-def summary(
-    predictions: Sequence[Predictions], labels: np.ndarray[Any, Any], classes: tuple[str, ...]
-) -> dict[str, Any]:
-    """Accuracies of fused and single streams; classes, mistakes and calibration of the fused."""
-    fused, rgb, flow = (
-        torch.cat([getattr(each, name) for each in predictions]).numpy()  # [n, C]
-        for name in ("probabilities", "p_rgb", "p_flow")
+) -> list[Result]:
+    """One result for each protocol and flow; `clip_scores` has the protocols."""
+    scores = clip_scores(
+        model,
+        clips,
+        flows=flows,
+        crops=crops,
+        sample_every=sample_every,
+        side=side,
+        precision=precision,
+        progress=progress,
     )
-    table = confusion(fused, labels)
-    per_class: Mapping[str, float | None] = dict(zip(classes, class_accuracy(table), strict=True))
+    truth = truth_of(clips, data_set.classes)
+    return [
+        result(of_protocol, flow, truth, data_set, model.temperatures, protocol, "clips")
+        for protocol, of_protocol in scores.items()
+        for flow in flows
+    ]
+
+
+def truth_of(clips: Sequence[StoredClip], classes: Sequence[str]) -> Labels | Truth:
+    """int [n]; or bool [n, C] where some clip shows several classes."""
+    number = {label: index for index, label in enumerate(classes)}
+    if all(len(clip.labels) == 1 for clip in clips):
+        return np.array([number[clip.label] for clip in clips], np.int64)
+    shown = np.zeros((len(clips), len(classes)), np.bool_)
+    for row, clip in zip(shown, clips, strict=True):
+        row[[number[label] for label in clip.labels]] = True
+    return shown
+
+
+def result(
+    scores: Scores,
+    flow: str,
+    truth: Labels | Truth,
+    data_set: DataSet,
+    temperatures: Temperatures,
+    protocol: Protocol,
+    unit: str,
+) -> Result:
+    """What `scores` with one flow come to. unit: what there is one prediction of."""
+    classes = data_set.classes
+    found = probabilities(scores[RGB], scores[flow], temperatures)
+    plain = probabilities(scores[RGB], scores[flow], Temperatures())
+    return Result(
+        data_set=data_set.name,
+        split=data_set.split,
+        protocol=protocol.name,
+        crops=protocol.crops,
+        flow=flow,
+        unit=unit,
+        count=len(truth),
+        accuracy=of_streams(lambda p: metrics.accuracy(p, truth), found),
+        mean_average_precision=metrics.mean_average_precision(found.fused, truth),
+        mean_confidence=float(found.fused.max(1).mean()),
+        calibration_error=of_streams(lambda p: metrics.calibration_error(p, truth), found),
+        calibration_error_before=of_streams(lambda p: metrics.calibration_error(p, truth), plain),
+        average_precision=dict(
+            zip(classes, metrics.average_precisions(found.fused, truth), strict=True)
+        ),
+        reliability=tuple(Bin(*each) for each in metrics.reliability(found.fused, truth)),
+        **_by_class(found.fused, truth, classes),
+    )
+
+
+def of_streams(measure: Callable[[F32], float], found: Probabilities) -> OfStreams:
+    """One number of each of the three predictions."""
+    return OfStreams(fused=measure(found.fused), rgb=measure(found.rgb), flow=measure(found.flow))
+
+
+def _by_class(fused: F32, truth: Labels | Truth, classes: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of a result that need one class an example."""
+    if truth.ndim == 2:
+        return {}
+    table = metrics.confusion(fused, cast(Labels, truth))
     return {
-        "count": len(labels),
-        "accuracy": {
-            "rgb+flow": accuracy(fused, labels),
-            "rgb": accuracy(rgb, labels),
-            "flow": accuracy(flow, labels),
-        },
-        "classes": per_class,
-        "mistakes": confused_most(table, classes, _MISTAKES),
-        "calibration_error": calibration_error(fused, labels),
-        "mean_confidence": float(fused.max(1).mean()),
+        "class_accuracy": dict(zip(classes, metrics.class_accuracy(table), strict=True)),
+        "confusion": table.tolist(),
+        "mistakes": tuple(
+            Mistake(classes[true], classes[predicted], count)
+            for true, predicted, count in metrics.confused_most(table, _MISTAKES)
+        ),
     }

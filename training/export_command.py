@@ -1,33 +1,36 @@
-"""`gesta-train export`: a bundle from a run's checkpoint, or from random weights."""
+"""`gesta-train export`: a bundle from a run's checkpoint, or from random weights.
+
+What needs torch is imported by the functions that use it: help and parsing go without.
+"""
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.manifest import Manifest
-from training.checkpoint import load_checkpoint
 from training.errors import CheckpointError, TrainingError
-from training.export import export_bundle, random_bundle
-from training.model.backbone import FEATURE_WIDTHS
-from training.model.build import ModelConfig, build
-from training.model.sta_tsn import StaTsn
 
-# What `random_bundle` can be asked for: name, type, help.
-_RANDOM: tuple[tuple[str, type, str], ...] = (
-    ("backbone", str, "the CNN: " + ", ".join(FEATURE_WIDTHS)),
-    ("hidden_width", int, "hidden width of the LSTM; the paper's is 2048"),
-    ("input_size", int, "side of the CNN's input in pixels, a multiple of 32; the paper's is 224"),
-    ("classes", int, "how many classes"),
-    ("grid_fps", float, "frames a second of the grid"),
-    ("sample_every", int, "grid frames from one sample, and prediction, to the next"),
-    ("seed", int, "of the weights; the same seed gives the same bundle"),
+if TYPE_CHECKING:
+    from training.model.build import ModelConfig
+    from training.model.sta_tsn import StaTsn
+
+BACKBONES = ("mobilenet_v2", "resnet18", "resnet50", "resnet152")  # training.model.backbone's
+
+# What `random_bundle` can be asked for: name, its default there, help.
+RANDOM: tuple[tuple[str, str | int | float, str], ...] = (
+    ("backbone", "mobilenet_v2", "the CNN: " + ", ".join(BACKBONES)),
+    ("hidden_width", 256, "hidden width of the LSTM; the paper's is 2048"),
+    ("input_size", 160, "side of the CNN's input in pixels, a multiple of 32; the paper's is 224"),
+    ("classes", 22, "how many classes"),
+    ("grid_fps", 25.0, "frames a second of the grid"),
+    ("sample_every", 1, "grid frames from one sample, and prediction, to the next"),
+    ("seed", 0, "of the weights; the same seed gives the same bundle"),
 )
 
 
@@ -58,14 +61,13 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         help="in place of a checkpoint: weights drawn at random, to test and measure with",
     )
     group = parser.add_argument_group("with --random")
-    defaults = inspect.signature(random_bundle).parameters
-    for name, kind, text in _RANDOM:
+    for name, default, text in RANDOM:
         group.add_argument(
             f"--{name.replace('_', '-')}",
-            type=kind,
-            choices=tuple(FEATURE_WIDTHS) if name == "backbone" else None,
+            type=type(default),
+            choices=BACKBONES if name == "backbone" else None,
             metavar=name.upper().rpartition("_")[2],
-            help=f"{text} (default: {defaults[name].default})",
+            help=f"{text} (default: {default})",
         )
     parser.set_defaults(handler=handle)
 
@@ -76,7 +78,9 @@ def handle(given: argparse.Namespace) -> int:
     Raises:
         TrainingError: with a sentence for the user. EngineError: the bundle fails its own gate.
     """
-    asked = {name: getattr(given, name) for name, _, _ in _RANDOM}
+    from training.export import export_bundle, random_bundle
+
+    asked = {name: getattr(given, name) for name, _, _ in RANDOM}
     asked = {name: value for name, value in asked.items() if value is not None}
     named = {"name": given.name, "version": given.version}
     named = {key: value for key, value in named.items() if value is not None}
@@ -96,7 +100,7 @@ def handle(given: argparse.Namespace) -> int:
         model, config, fields = read_model(given.checkpoint)
         _say(f"exporting {given.checkpoint}")
         described = export_bundle(model, config, given.out, manifest={**fields, **named})
-    _check(given.out, described)
+    check_bundle(given.out, described)
     return 0
 
 
@@ -106,6 +110,9 @@ def read_model(path: Path) -> tuple[StaTsn, ModelConfig, Mapping[str, Any]]:
     Raises:
         CheckpointError: no such file, not a checkpoint of a whole model, or one that doesn't fit.
     """
+    from training.checkpoint import load_checkpoint
+    from training.model.build import ModelConfig, build
+
     if not path.is_file():
         raise CheckpointError(
             f"There is no checkpoint {path}: give the model.pt of a run whose second stage is done."
@@ -128,7 +135,7 @@ def read_model(path: Path) -> tuple[StaTsn, ModelConfig, Mapping[str, Any]]:
     return model, config, state["manifest"]
 
 
-def _check(folder: Path, described: Manifest) -> None:
+def check_bundle(folder: Path, described: Manifest) -> None:
     """The engine's own gate: compile the graphs and compare with the golden vectors."""
     open_graphs(Bundle.open(folder.resolve()), "cpu", "fp32", progress=_say).close()
     size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6

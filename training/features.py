@@ -14,13 +14,16 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from engine.arrays import F32, U8
 from training.data.augment import Crop, random_crop, standard_crops
+from training.data.footage import Footage
 from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.device import autocast
 from training.errors import OutputError
+from training.frozen import FrozenStream
 from training.model.build import Modality
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
@@ -34,9 +37,9 @@ Features = dict[str, F32]  # clip key -> [T, D]
 
 
 def clip_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
-    clip: StoredClip,
+    clip: Footage,
     *,
     side: int,
     crop: Crop | None = None,
@@ -52,13 +55,13 @@ def clip_features(
     looked_at = _Look(clip, crop or standard_crops(clip.size, side)[0])
     parts = [
         _features(stream, looked_at.images(modality, part, side), precision)
-        for part in _parts(chosen, stream.mean.device)
+        for part in _parts(chosen, stream.device)
     ]
     return np.concatenate(parts)
 
 
 def view_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clips: Sequence[StoredClip],
     *,
@@ -80,14 +83,14 @@ def view_features(
         for number, clip in enumerate(clips)
     ]
     jobs = [
-        (look, part)
-        for look in looks
-        for part in _parts(range(look.clip.ticks), stream.mean.device)
+        (clip, look, part)
+        for clip, look in zip(clips, looks, strict=True)
+        for part in _parts(range(clip.ticks), stream.device)
     ]
 
-    def images(job: tuple[_Look, Sequence[int]]) -> tuple[StoredClip, U8]:
-        look, part = job
-        return look.clip, look.images(modality, part, side)
+    def images(job: tuple[StoredClip, _Look, Sequence[int]]) -> tuple[StoredClip, U8]:
+        clip, look, part = job
+        return clip, look.images(modality, part, side)
 
     found: dict[str, list[F32]] = {clip.key: [] for clip in clips}
     last = None
@@ -103,7 +106,7 @@ def view_features(
 class _Look:
     """A clip, and where it is looked at."""
 
-    clip: StoredClip
+    clip: Footage
     crop: Crop
 
     def images(self, modality: Modality, ticks: Sequence[int], side: int) -> U8:
@@ -119,9 +122,9 @@ def _parts(ticks: Sequence[int], device: torch.device) -> list[Sequence[int]]:
     return [ticks[start : start + size] for start in range(0, len(ticks), size)]
 
 
-def _features(stream: SpatialStream, images: U8, precision: str) -> F32:
+def _features(stream: SpatialStream | FrozenStream, images: U8, precision: str) -> F32:
     """[n, ...] -> [n, D]."""
-    device = stream.mean.device
+    device = stream.device
     with torch.inference_mode(), autocast(device, precision):
         features, _ = stream(torch.from_numpy(images).to(device))
     return cast(F32, features.float().cpu().numpy())
@@ -147,12 +150,15 @@ def cached_features(
     """
     digest = digest_of(stream)
     found: list[Features] = []
-    for view in range(views):
-        path = folder / f"{modality}_{name}_view{view}_{digest}.npz"
+    paths = [folder / f"{modality}_{name}_view{view}_{digest}.npz" for view in range(views)]
+    computes: SpatialStream | FrozenStream = stream
+    if stream.device.type == "cpu" and not all(path.is_file() for path in paths):
+        computes = FrozenStream(stream, side=side, precision=precision)
+    for view, path in enumerate(paths):
         if not path.is_file():
             with progress.task(f"{modality} features of {name}, view {view}", len(clips)) as step:
                 fresh = view_features(
-                    stream,
+                    computes,
                     modality,
                     clips,
                     view=view,
@@ -171,10 +177,10 @@ def cached_features(
     return found
 
 
-def digest_of(stream: SpatialStream) -> str:
-    """A short name for the weights of a stream."""
+def digest_of(module: nn.Module) -> str:
+    """A short name for the weights of a stream, or of a whole model."""
     digest = hashlib.sha256()
-    for value in stream.state_dict().values():
+    for value in module.state_dict().values():
         digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 

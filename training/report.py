@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from training.data.annotations import IDLE
-from training.evaluate import PROTOCOLS
 from training.recipe import Recipe
-from training.streaming_evaluation import ACTION
+from training.results import Metrics
+
+# As the manifest names them, and as a result does.
+_STREAMS = {"rgb+flow": "fused", "rgb": "rgb", "flow": "flow"}
 
 
-def accuracy_entries(recipe: Recipe, report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The manifest's list of measured accuracies."""
+def accuracy_entries(metrics: Metrics) -> list[dict[str, Any]]:
+    """The manifest's list of measured accuracies; RGB alone once, whatever the flows."""
     entries = []
-    for name, measured in report.items():
-        described = recipe.sets[name]
-        split = f"split {described.split} test" if described.layout == "jhmdb" else "unseen"
-        of_streams = described.layout == "streams"
-        what = "middles of intervals" if of_streams else "clips"
-        protocols = (ACTION, IDLE) if of_streams else PROTOCOLS
+    first_flow = metrics.results[0].flow if metrics.results else ""
+    for result in metrics.results:
+        crops = "one crop" if result.crops == 1 else f"{result.crops} crops"
         entries += [
             {
-                "data_set": name,
-                "split": split,
-                "protocol": f"grid, middle of {protocol}" if of_streams else protocol,
+                "data_set": result.data_set,
+                "split": result.split,
+                "protocol": result.protocol,
                 "streams": streams,
-                "value": value,
-                "note": f"{measured[protocol]['count']} {what}, one crop",
+                "value": getattr(result.accuracy, field),
+                "note": f"{result.count} {result.unit}, {crops}"
+                + ("" if streams == "rgb" else f", flow {result.flow}"),
             }
-            for protocol in protocols
-            if protocol in measured
-            for streams, value in measured[protocol]["accuracy"].items()
+            for streams, field in _STREAMS.items()
+            if streams != "rgb" or result.flow == first_flow
         ]
     return entries
 
 
-def manifest_fields(recipe: Recipe, report: Mapping[str, Any]) -> dict[str, Any]:
-    """What the bundle's manifest says beyond the model's configuration."""
-    entries = accuracy_entries(recipe, report)
-    of_flow = next((e["value"] for e in entries if e["streams"] == "rgb+flow"), None)
+def accuracy_with(metrics: Metrics, flow: str) -> float | None:
+    """Two streams' accuracy with a flow: of the first data set, `global`, one crop."""
+    for result in metrics.results:
+        if result.flow == flow and (result.protocol, result.crops) == ("global", 1):
+            return result.accuracy.fused
+    return None
+
+
+def manifest_fields(recipe: Recipe, metrics: Metrics | None = None) -> dict[str, Any]:
+    """What the bundle's manifest says beyond the model's configuration and its calibration."""
+    measured = metrics or Metrics(classes=recipe.classes)
     return {
         "name": recipe.bundle.name,
         "version": recipe.bundle.version,
@@ -48,13 +52,14 @@ def manifest_fields(recipe: Recipe, report: Mapping[str, Any]) -> dict[str, Any]
         "grid_fps": recipe.prepared.grid_fps,
         "sample_every": recipe.bundle.sample_every,
         "flows": {
-            recipe.prepared.flow: {
-                "bound_px": recipe.prepared.bound_px,
-                "parameters": dict(recipe.prepared.flow_parameters),
-                "accuracy": of_flow,
+            flow: {
+                "bound_px": prepared.bound_px,
+                "parameters": dict(prepared.parameters),
+                "accuracy": accuracy_with(measured, flow),
             }
+            for flow, prepared in recipe.prepared.flows.items()
         },
-        "accuracy": entries,
+        "accuracy": accuracy_entries(measured),
         "licence": recipe.bundle.licence,
         "attribution": list(recipe.bundle.attribution),
     }

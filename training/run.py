@@ -23,8 +23,13 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import load_checkpoint
-from training.data.annotations import Clip, check_known, read_folder, read_split
+from training.data.annotations import Clip, Split, read_folder, with_known_classes
+from training.data.data_sets.hmdb51 import read_hmdb51
+from training.data.data_sets.thumos14 import read_thumos14
+from training.data.data_sets.ucf101 import read_ucf101
 from training.data.frame_store import FrameStore, StoredClip
+from training.data.hold_out import hold_out
+from training.data.labelled_streams import Interval, read_idle, read_streams
 from training.device import CPU
 from training.distributed import ALONE, Group
 from training.errors import CheckpointError, DataError, RecipeError
@@ -35,14 +40,15 @@ from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
 from training.stage1_checkpoint import read_stage1_checkpoint
-from training.streaming_evaluation import Interval, read_streams
+from training.streaming_evaluation import Timing
 
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe at work.
+    """A recipe on this machine.
 
     data: the folder of each of the recipe's sets. weights: what both streams start from.
+    strict: a clip that can't be used stops the run, instead of being named and left out.
     device: where networks are computed. group: the processes that share the first stage.
     threads: that prepare images ahead of it.
     """
@@ -52,6 +58,7 @@ class Run:
     data: Mapping[str, Path]
     weights: str
     progress: Progress
+    strict: bool = False
     device: torch.device = CPU
     group: Group = ALONE
     threads: int = 0
@@ -67,34 +74,69 @@ class Run:
                     "correct --data."
                 )
 
-    def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
-        """The clips of a set to train on, and those to test on."""
-        described, folder = self.recipe.sets[name], self.data[name]
-        if described.layout == "jhmdb":
-            split = read_split(folder / "videos", folder / "splits", described.split)
-            return split.train, split.test
-        if described.layout == "streams":
-            return (), [stream.clip for stream in read_streams(folder)]
-        clips = read_folder(folder)
-        check_known(clips, self.recipe.classes, folder)
-        return (clips, ()) if described.use == "train" else ((), clips)
+    def split(self, name: str) -> Split:
+        """The clips of a set to train on and to test on, and a sentence on each that can't be used.
 
-    def stored_streams(self, name: str) -> list[tuple[StoredClip, Sequence[Interval]]]:
-        """The streams of a set that could be prepared, with their truth."""
+        Raises DataError where there is such a sentence and the run is strict.
+        """
+        described, folder = self.recipe.sets[name], self.data[name]
+        if described.use == "idle":
+            return Split((), tuple(read_idle(folder, described.allowed)))
+        if described.layout == "streams":
+            return Split((), tuple(stream.clip for stream in read_streams(folder)))
+        if described.layout == "folder":
+            clips = tuple(read_folder(folder))
+            split = Split(clips, ()) if described.use == "train" else Split((), clips)
+        elif described.layout == "thumos14":
+            split = read_thumos14(folder, described.part)
+        else:
+            read = read_ucf101 if described.layout == "ucf101" else read_hmdb51
+            split = read(folder, described.split)
+        split = with_known_classes(split, self.recipe.classes)
+        self.check(split.left_out)
+        return split
+
+    def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
+        """The clips of a set to train on, without those held out, and those to test on."""
+        split = self.split(name)
+        return self._held_in_and_out(split)[0], split.test
+
+    def held_out(self, name: str) -> Sequence[Clip]:
+        """The clips of a set's training part that are kept for the calibration."""
+        return self._held_in_and_out(self.split(name))[1]
+
+    def _held_in_and_out(self, split: Split) -> tuple[list[Clip], list[Clip]]:
+        calibration = self.recipe.calibration
+        return hold_out(split.train, calibration.hold_out, calibration.seed)
+
+    def check(self, complaints: Sequence[str]) -> None:
+        """Raises DataError with the first of these, where there is one and the run is strict."""
+        if self.strict and complaints:
+            more = f" (and {len(complaints) - 1} more like it)" if len(complaints) > 1 else ""
+            raise DataError(f"{complaints[0]}{more}: put that right, or run without --strict.")
+
+    def stored_streams(
+        self, name: str, flow: str | None = None
+    ) -> list[tuple[StoredClip, Sequence[Interval]]]:
+        """The streams of a set that could be prepared, with their truth, as `stored`."""
         store = self.store(name)
         return [
-            (store.open(stream.clip), stream.intervals)
+            (store.open(stream.clip, flow), stream.intervals)
             for stream in read_streams(self.data[name])
-            if stream.clip in store
+            if store.holds(stream.clip, flow)
         ]
 
     def store(self, name: str) -> FrameStore:
-        return FrameStore(self.folder / "store" / name, self.recipe.preparation)
+        return FrameStore(self.folder / "store" / name, self.recipe.prepared)
 
-    def stored(self, name: str, clips: Sequence[Clip]) -> list[StoredClip]:
-        """The clips of a set that could be prepared."""
+    def stored(self, name: str, clips: Sequence[Clip], flow: str | None = None) -> list[StoredClip]:
+        """The clips of a set that could be prepared, bound to `flow`, or to the default one."""
         store = self.store(name)
-        found = [store.open(clip) for clip in clips if clip in store]
+        found = [store.open(clip, flow) for clip in clips if store.holds(clip, flow)]
+        if found and len(found) < len(clips):
+            lacking = f"{name}: {len(clips) - len(found)} of {len(clips)} clips are not prepared"
+            self.check([lacking])
+            self.progress.note(f"{lacking}, and left out")
         if clips and not found:
             raise DataError(f"No clip of {name!r} is prepared: run `gesta-train prepare` first.")
         return found
@@ -105,6 +147,19 @@ class Run:
             for name, described in self.recipe.sets.items()
             if described.trains
         }
+
+    @property
+    def flows(self) -> tuple[str, ...]:
+        """The prepared flows; the first is the default."""
+        return tuple(self.recipe.prepared.flows)
+
+    @property
+    def timing(self) -> Timing:
+        """Raises RecipeError where clips keep their native rates: they have no common time."""
+        grid_fps = self.recipe.prepared.grid_fps
+        if grid_fps == "native":
+            raise RecipeError('`prepared.grid_fps` is "native", but streams need a rate: give one.')
+        return Timing(grid_fps, self.recipe.bundle.sample_every)
 
     @property
     def config(self) -> ModelConfig:

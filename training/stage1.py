@@ -23,8 +23,9 @@ from training.data.frame_store import StoredClip
 from training.device import CPU, autocast, seed_torch
 from training.distributed import ALONE, Group, Turn
 from training.history import Curve
-from training.losses import random_blend, stage1_loss
+from training.losses import clips_loss, random_blend
 from training.model.build import Modality, ModelConfig
+from training.model.consensus import segment_consensus
 from training.model.sta_tsn import FrameClassifier
 from training.optimiser import Optimiser
 from training.progress import Progress
@@ -98,7 +99,7 @@ def train_stage1(
         model.load_state_dict(saved["state_dict"])
         progress.note(f"{modality}: goes on after epoch {done} of {checkpoint}")
     model = model.to(memory_format=torch.channels_last)
-    consensus = group.sharing(_Consensus(model), device)
+    of_images = group.sharing(_ImageScores(model), device)
 
     epochs = [(number, epoch) for number, ph in enumerate(phases) for epoch in range(ph.epochs)]
     steps = [math.ceil(sum(phase.draw.values()) / phase.batch) for phase in phases]  # an epoch's
@@ -128,12 +129,13 @@ def train_stage1(
                 seed=(seed, before, _VIEWS),
                 crops=phase.crops,
                 numbers=[turn.number for turn in turns],
+                flows=phase.flows,
             )
             name = f"{modality} phase {number + 1} epoch {epoch + 1}/{phase.epochs}"
             started_s = time.monotonic()
             with progress.task(name, len(turns)) as advance:
                 loss, right = _epoch(
-                    consensus,
+                    of_images,
                     zip(turns, stream, strict=True),
                     phase,
                     optimiser,
@@ -163,19 +165,21 @@ def train_stage1(
     return model.eval()
 
 
-class _Consensus(nn.Module):
-    """A clip's scores as a forward pass, which is what gradients are shared after."""
+class _ImageScores(nn.Module):
+    """Images [B, N, ...] -> the scores of each [B, N, C], as a forward pass, which is what
+    gradients are shared after."""
 
     def __init__(self, model: FrameClassifier) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model.consensus(images)
+        scores: Tensor = self.model(images.flatten(0, 1))  # [B·N, C]
+        return scores.unflatten(0, images.shape[:2])  # type: ignore[no-untyped-call,no-any-return]
 
 
 def _epoch(
-    consensus: nn.Module,
+    of_images: nn.Module,
     stream: Iterable[tuple[Turn, Batch]],
     phase: Phase,
     optimiser: Optimiser,
@@ -187,7 +191,7 @@ def _epoch(
     advance: Callable[[], None],
 ) -> tuple[float, float]:
     """One pass; returns the mean loss and the part of training clips that were right."""
-    _set_modes(consensus, phase)
+    _set_modes(of_images, phase)
     totals = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right clips, clips
     for turn, batch in stream:
         images = batch.images.to(device, non_blocking=True)
@@ -197,16 +201,20 @@ def _epoch(
         if blend is not None:
             images = blend.images(images)
         seed_torch(device, *seed, _DROPOUT, turn.number)
-        with nullcontext() if turn.ends_step else group.without_sharing(consensus):
+        with nullcontext() if turn.ends_step else group.without_sharing(of_images):
             with autocast(device, precision):
-                scores = consensus(images).float()  # [B, C]
-            loss = turn.counts * stage1_loss(
-                scores, labels, label_smoothing=phase.label_smoothing, blend=blend
+                scores = of_images(images).float()  # [B, N, C]
+            loss = turn.counts * clips_loss(
+                scores,
+                labels,
+                consensus=phase.consensus,
+                label_smoothing=phase.label_smoothing,
+                blend=blend,
             )
             # Sharing takes the mean over processes; the loss is that over the step's clips.
             optimiser.backward(loss * group.size / phase.batch)
         if turn.counts:
-            right = (scores.argmax(1) == labels).sum()
+            right = (segment_consensus(scores).argmax(1) == labels).sum()
             totals += torch.stack((loss.detach(), right, right.new_tensor(len(labels))))
         if turn.ends_step:
             optimiser.step()

@@ -1,44 +1,64 @@
-"""The steps of a run, in their order: prepare, stage 1, stage 2, calibrate, evaluate, export."""
+"""The steps of a run, in their order: prepare, stage 1, stage 2, export.
+
+`training.measure` has the two before the last: calibrate and evaluate.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
 
-from training.calibrate import fit_temperature
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.prepare import prepare
 from training.errors import OutputError
-from training.evaluate import evaluate
 from training.export import export_bundle
 from training.features import MODALITIES, cached_features, digest_of
 from training.model.build import Modality, build, build_head
-from training.model.consensus import Temperatures
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
-from training.onnx_export import round_weights
-from training.report import accuracy_entries, manifest_fields
+from training.report import manifest_fields
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
 from training.stage2 import feature_clips, saved_head, train_stage2
-from training.streaming_evaluation import evaluate_streams, predict_middles
 
 
-def prepare_data(run: Run) -> None:
-    """Decode every clip of every set to grid frames and flow."""
+def prepare_data(run: Run, workers: int | None = None) -> None:
+    """Decode every clip of every set to frames and flow, in `workers` processes (one a core).
+
+    What can't be used is named and counted at the end; a strict run stops there, with DataError.
+    """
+    left_out: list[str] = []
+    trained: set[str] = set()
     for name in run.recipe.sets:
-        train, test = run.clips(name)
-        run.progress.note(f"{name}: {len(train)} clips to train on, {len(test)} to test on")
-        complaints = prepare((*train, *test), run.store(name), progress=run.progress)
-        for complaint in complaints:
-            run.progress.note(f"left out: {complaint}")
-        if complaints:
-            run.progress.note(f"{name}: {len(complaints)} clips left out")
+        split, store, held_out = run.split(name), run.store(name), run.held_out(name)
+        run.progress.note(
+            f"{name}: {len(split.train) - len(held_out)} clips to train on, "
+            f"{len(held_out)} held out, {len(split.test)} to test on"
+        )
+        damaged = prepare(
+            (*split.train, *split.test),
+            store,
+            progress=run.progress,
+            workers=workers,
+            strict=run.strict,
+        )
+        left_out += [*split.left_out, *damaged]
+        trained |= {clip.label for clip in split.train if clip in store}
+    absent = [
+        f"No clip to train on shows {label!r}"
+        for label in run.recipe.classes
+        if label not in trained
+    ]
+    run.check(absent)
+    for complaint in left_out:
+        run.progress.note(f"left out: {complaint}")
+    for complaint in absent:
+        run.progress.note(f"{complaint}: add some, or take it out of `classes`")
+    run.progress.note(f"prepared; {len(left_out)} left out")
 
 
 def stage1(run: Run, modality: Modality) -> FrameClassifier:
@@ -67,7 +87,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     A head that was trained on another first stage or by other settings is trained again.
     """
     first = read_stage1(run, modality)
-    settings, seed = run.recipe.stage2, run.recipe.seed
+    settings, seed = run.recipe.stage2, run.recipe.seed + run.recipe.stage2.seed
     torch.manual_seed(seed)
     head = build_head(run.config).to(run.device)
     trained_on = {
@@ -85,6 +105,7 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     if saved is None and path.is_file():
         run.progress.note(f"{modality} key frames: {path} is of other settings, so trained again")
     clips = {}
+    flow = run.recipe.prepared.default_flow
     for name in settings.draw:
         every = settings.every.get(name, 1)
         stored = run.stored(name, run.clips(name)[0])[::every]
@@ -94,10 +115,10 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
             stored,
             views=settings.views,
             side=run.config.input_size,
-            seed=seed,
+            seed=run.recipe.seed,
             precision=run.recipe.precision,
             folder=run.folder / "features",
-            name=f"{name}_{every}",
+            name=f"{name}_{every}" + (f"_{flow}" if modality == "flow" else ""),
             progress=run.progress,
             threads=run.threads,
         )
@@ -129,73 +150,8 @@ def assemble(run: Run) -> StaTsn:
         getattr(model, modality).load_state_dict(read_stage1(run, modality).stream.state_dict())
         getattr(model, f"{modality}_head").load_state_dict(head.state_dict())
     state = {"config": run.config.to_dict(), "state_dict": model.state_dict()}
-    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run.recipe, {})})
+    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run.recipe)})
     return model.eval()
-
-
-def calibrate(run: Run) -> None:
-    """Fit the temperature of the fused probabilities on the streams held out for it, if any."""
-    model = read_model(run)
-    model.temperatures = Temperatures()
-    fused, labels = [], []
-    for name, described in run.recipe.sets.items():
-        if described.use == "calibrate":
-            predictions, names = predict_middles(
-                model,
-                run.stored_streams(name),
-                side=run.config.input_size,
-                sample_every=run.recipe.bundle.sample_every,
-                progress=run.progress,
-            )
-            fused += [each.probabilities for each in predictions]
-            labels += [run.recipe.classes.index(label) for label in names]
-    if not fused:
-        return
-    temperature = fit_temperature(torch.cat(fused), torch.tensor(labels))
-    run.progress.note(f"temperature {temperature:.3f}, fitted on {len(labels)} intervals")
-    state = load_checkpoint(run.model_path)
-    calibration = {"calibration": {"fused": temperature}}
-    save_checkpoint(run.model_path, {**state, "manifest": {**state["manifest"], **calibration}})
-
-
-def evaluate_model(run: Run) -> dict[str, Any]:
-    """Measure the model on every test part, write metrics.json, and put the numbers with it.
-
-    What is measured is the model as a bundle holds it, with rounded weights.
-    """
-    model = read_model(run)
-    round_weights(model)
-    side, classes = run.config.input_size, run.recipe.classes
-    report: dict[str, Any] = {}
-    for name, described in run.recipe.sets.items():
-        if described.use == "calibrate":
-            continue
-        if described.layout == "streams":
-            report[name] = evaluate_streams(
-                model,
-                run.stored_streams(name),
-                classes,
-                side=side,
-                sample_every=run.recipe.bundle.sample_every,
-                progress=run.progress,
-            )
-        elif test := run.clips(name)[1]:
-            clips = run.stored(name, test)
-            report[name] = evaluate(model, clips, classes, side=side, progress=run.progress)
-    for entry in accuracy_entries(run.recipe, report):
-        run.progress.note(
-            f"{entry['data_set']} {entry['split']}, {entry['protocol']}, {entry['streams']}: "
-            f"{entry['value']:.1%}"
-        )
-    path = run.folder / "metrics.json"
-    try:
-        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} can't be written ({error.strerror}).") from error
-    state = load_checkpoint(run.model_path)
-    measured = {**state["manifest"], **manifest_fields(run.recipe, report)}
-    save_checkpoint(run.model_path, {**state, "manifest": measured})
-    return report
 
 
 def export(run: Run) -> Path:

@@ -1,159 +1,142 @@
-"""Accuracy on long labelled streams: what the rolling prediction says in the middle of each action.
-
-A stream is a video with a .json of its intervals beside it, as `gesta scene` writes them:
-{"intervals": [{"label", "start_tick", "end_tick"}, ...], ...}, tick n being frame n.
-"""
+"""The same model on the grid and the rolling window, on long videos whose truth is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
-import torch
 
-from training.data.annotations import IDLE, Clip
+from training.clip_scores import RGB, Protocol, Scores
+from training.data.annotations import IDLE
 from training.data.frame_store import StoredClip
+from training.data.labelled_streams import Interval
 from training.errors import DataError
-from training.evaluate import summary, window_prediction
-from training.features import MODALITIES, clip_features
-from training.model.sta_tsn import Predictions, StaTsn
+from training.evaluate import DataSet, result
+from training.metrics import Labels
+from training.model.sta_tsn import StaTsn
 from training.progress import Progress
+from training.results import Result
+from training.rolling import bound_to, footage_scores
 
-ACTION = "action"
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """Ticks [start_tick, end_tick) of a stream show `label`."""
-
-    label: str
-    start_tick: int
-    end_tick: int
-
-    @property
-    def middle(self) -> int:
-        return (self.start_tick + self.end_tick) // 2
-
-
-class _Truth(msgspec.Struct, frozen=True):
-    intervals: tuple[Interval, ...]
+MIDDLE_OF_ACTION = Protocol("grid, middle of action", 1)
+MIDDLE_OF_IDLE = Protocol("grid, middle of idle", 1)
 
 
 @dataclass(frozen=True)
-class LabelledStream:
-    clip: Clip
-    intervals: tuple[Interval, ...]
+class Timing:
+    """grid_fps: ticks a second. sample_every: ticks from one sample to the next."""
 
+    grid_fps: float
+    sample_every: int
 
-def read_streams(folder: Path) -> list[LabelledStream]:
-    """Every FOLDER/*.mp4 with its .json.
+    @property
+    def sample_s(self) -> float:
+        """From one sample to the next, in seconds."""
+        return self.sample_every / self.grid_fps
 
-    Raises DataError where there is none, or a .json is missing or malformed.
-    """
-    streams = []
-    for video in sorted(folder.glob("*.mp4")):
-        truth = video.with_suffix(".json")
-        try:
-            intervals = msgspec.json.decode(truth.read_bytes(), type=_Truth).intervals
-        except OSError as error:
-            raise DataError(f"{video} has no truth: {truth} can't be read.") from error
-        except msgspec.DecodeError as error:
-            raise DataError(f"{truth} is not a stream's truth ({error}).") from error
-        streams.append(LabelledStream(Clip(video, "streams"), intervals))
-    if not streams:
-        raise DataError(f"{folder} holds no streams: NAME.mp4 with NAME.json beside it.")
-    return streams
+    def newest_sample(self, tick: int) -> int:
+        """The number of the newest sample at `tick`; sample 0 is tick 0."""
+        return tick // self.sample_every
+
+    def samples(self, interval: Interval) -> range:
+        """The numbers of the samples inside an interval."""
+        first = -(-interval.start_tick // self.sample_every)
+        return range(first, self.newest_sample(interval.end_tick - 1) + 1)
 
 
 def evaluate_streams(
     model: StaTsn,
     streams: Sequence[tuple[StoredClip, Sequence[Interval]]],
-    classes: Sequence[str],
+    data_set: DataSet,
     *,
+    flows: Sequence[str],
+    timing: Timing,
     side: int,
-    sample_every: int = 1,
     precision: str = "fp32",
     progress: Progress,
-) -> dict[str, Any]:
-    """A report as `evaluate`'s, over the middles of all intervals whose window is full by then:
-    those of an action, and those in which nothing happens.
-
-    The window is the one a stream holds at that sample: its last N·k samples, across what went
-    before the action too.
+) -> list[Result]:
+    """Results over the middles of all intervals whose window is full by then: those of an action,
+    and those in which nothing happens.
     """
-    predictions, labels = predict_middles(
+    scores, labels = middle_scores(
         model,
         streams,
+        flows=flows,
+        timing=timing,
         side=side,
-        sample_every=sample_every,
         precision=precision,
         progress=progress,
     )
-    number = {label: index for index, label in enumerate(classes)}
-    report: dict[str, Any] = {"streams": len(streams)}
-    for protocol, wanted in ((ACTION, False), (IDLE, True)):
-        chosen = [index for index, label in enumerate(labels) if (label == IDLE) is wanted]
-        if chosen:
-            found = [predictions[index] for index in chosen]
-            numbers = np.array([number[labels[index]] for index in chosen])
-            report[protocol] = summary(found, numbers, tuple(classes))
-    return report
+    numbers = numbers_of(labels, data_set.classes)
+    idle = np.array([label == IDLE for label in labels])
+    return [
+        result(
+            {name: rows[chosen] for name, rows in scores.items()},
+            flow,
+            numbers[chosen],
+            data_set,
+            model.temperatures,
+            protocol,
+            "intervals",
+        )
+        for protocol, chosen in ((MIDDLE_OF_ACTION, ~idle), (MIDDLE_OF_IDLE, idle))
+        if chosen.any()
+        for flow in flows
+    ]
 
 
-def predict_middles(
+def middle_scores(
     model: StaTsn,
     streams: Sequence[tuple[StoredClip, Sequence[Interval]]],
     *,
+    flows: Sequence[str],
+    timing: Timing,
     side: int,
-    sample_every: int = 1,
     precision: str = "fp32",
     progress: Progress,
-) -> tuple[list[Predictions], list[str]]:
-    """A prediction in the middle of each interval whose window is full by then, and its label.
+) -> tuple[Scores, list[str]]:
+    """The rolling scores in the middle of each interval whose window is full by then; its label.
 
-    Raises DataError where there is none.
+    The window is the one a stream holds at that sample: its last N·k samples, across what went
+    before the action too. Raises DataError where there is no such interval.
     """
-    model.eval()
-    span = (model.segments * model.frames_per_segment - 1) * sample_every
-    places = [
-        (clip, interval)
-        for clip, intervals in streams
-        for interval in intervals
-        if span <= _sample(interval.middle, sample_every) < clip.ticks
-    ]
-    if not places:
+    window = model.segments * model.frames_per_segment
+    parts: list[Scores] = []
+    labels: list[str] = []
+    for clip, intervals in streams:
+        places = [
+            (timing.newest_sample(interval.middle), interval.label)
+            for interval in intervals
+            if interval.middle < clip.ticks
+        ]
+        places = [(sample, label) for sample, label in places if sample >= window - 1]
+        if not places:
+            continue
+        scores = footage_scores(
+            model,
+            bound_to(clip, flows),
+            sample_every=timing.sample_every,
+            side=side,
+            precision=precision,
+            progress=progress,
+        )
+        chosen = [sample for sample, _ in places]
+        parts.append({name: rows[chosen] for name, rows in scores.items()})
+        labels += [label for _, label in places]
+    if not parts:
         raise DataError("No action of these streams has a full window before its middle.")
-    predictions: list[Predictions] = []
-    with progress.task("evaluate streams", len(places)) as advance:
-        for clip, interval in places:
-            last = _sample(interval.middle, sample_every)
-            ticks = range(last - span, last + 1, sample_every)
-            features = {
-                modality: clip_features(
-                    getattr(model, modality),
-                    modality,
-                    clip,
-                    side=side,
-                    ticks=ticks,
-                    precision=precision,
-                )
-                for modality in MODALITIES
-            }
-            with torch.inference_mode():
-                predictions.append(
-                    window_prediction(
-                        model,
-                        torch.from_numpy(features["rgb"]),
-                        torch.from_numpy(features["flow"]),
-                    )
-                )
-            advance()
-    return predictions, [interval.label for _, interval in places]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in (RGB, *flows)}
+    return whole, labels
 
 
-def _sample(tick: int, sample_every: int) -> int:
-    """The newest sample at `tick`."""
-    return tick - tick % sample_every
+def numbers_of(labels: Sequence[str], classes: Sequence[str]) -> Labels:
+    """Raises DataError for a label that isn't a class."""
+    number = {label: index for index, label in enumerate(classes)}
+    for label in labels:
+        if label not in number:
+            raise DataError(
+                f"A stream's truth names {label!r}, which the recipe's `classes` don't: "
+                "correct one of the two."
+            )
+    return np.array([number[label] for label in labels], np.int64)

@@ -21,6 +21,7 @@ from stream.sources.source import StreamInfo
 
 # FFmpeg "plays" text files as terminal art.
 _NOT_VIDEO = frozenset({"ansi", "bintext", "xbin", "idf"})
+_NEARLY = 0.9  # of a timeout: what took so long has run into it
 _HOPELESS = 250  # packets in a row that give no picture
 
 
@@ -86,12 +87,11 @@ def _translated(
         return SourceError(Reason.CODEC, f"{shown} is a folder; give a video file")
     if isinstance(error, (av.ExitError, TimeoutError)):
         if opened:
-            return SourceError(
-                Reason.STALL, f"{shown} has sent nothing for {timeout_s:g} s; reconnecting"
-            )
+            return _stalled(shown, timeout_s)
         return _timed_out(shown, timeout_s)
-    if not opened and waited_s > 0.9 * timeout_s:
-        return _timed_out(shown, timeout_s)  # RTSP calls a silent server "invalid data"
+    if timeout_s and waited_s > _NEARLY * timeout_s:
+        # RTSP calls a silent server "invalid data", HLS an "input/output error".
+        return _stalled(shown, timeout_s) if opened else _timed_out(shown, timeout_s)
     if isinstance(error, ConnectionError):
         return SourceError(Reason.CONNECTION_LOST, f"the connection to {shown} broke")
     if isinstance(error, av.InvalidDataError) and not opened:
@@ -100,6 +100,10 @@ def _translated(
         )
     why = getattr(error, "strerror", None) or type(error).__name__
     return SourceError(Reason.CONNECTION_LOST, f"reading {shown} failed: {why}")
+
+
+def _stalled(shown: str, stall_s: float) -> SourceError:
+    return SourceError(Reason.STALL, f"{shown} has sent nothing for {stall_s:g} s; reconnecting")
 
 
 def _timed_out(shown: str, timeout_s: float) -> SourceError:
@@ -158,15 +162,14 @@ def decoded(
     shown: str,
     *,
     stall_s: float = 0.0,
-    wants: Callable[[bool], bool] = lambda is_keyframe: True,  # noqa: ARG005
+    wants: Callable[[av.Packet[VideoStream]], bool] = lambda packet: True,  # noqa: ARG005
 ) -> Iterator[Decoded]:
     """Reads and decodes to the end of the stream.
 
     Damaged packets and pictures are passed over and counted as "corrupt". `wants` is asked of
-    every packet, with whether it is a key frame; one that isn't wanted is not decoded, and counts
-    as "late".
+    every packet; one that isn't wanted is not decoded, and counts as "late".
 
-    Raises SourceError where reading fails, or nothing decodes for long.
+    Raises SourceError where reading fails or blocks for `stall_s`, or nothing decodes for long.
     """
     reformatter = VideoReformatter()  # one for all frames: it keeps its tables
     packets = container.demux(stream)
@@ -176,10 +179,14 @@ def decoded(
         asked_ns = time.monotonic_ns()
         with mapped_errors(shown, timeout_s=stall_s, opened=True):
             packet = next(packets, None)
-        if packet is None:
-            return
         waited_ns = time.monotonic_ns() - asked_ns
-        if packet.size and not wants(packet.is_keyframe):
+        if packet is None or not packet.size:
+            # HLS takes an expired wait for the end of the stream.
+            if stall_s and waited_ns > _NEARLY * stall_s * SECOND_NS:
+                raise _stalled(shown, stall_s)
+            if packet is None:
+                return
+        elif not wants(packet):
             lost["late"] = lost.get("late", 0) + 1
             continue
         try:

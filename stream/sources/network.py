@@ -9,6 +9,9 @@ first window is full sooner.
 A reader that is too slow for its camera falls back in the socket's buffer instead. The lag that
 `CaptureClock` measures goes out with each frame (the capture thread thins by it); past
 `_HOPELESS_LAG_MS` nothing more is decoded until a key frame comes in time.
+
+HLS offers the segments of the last seconds to whoever connects. What was played before the
+connection was lost is not played again (`History`): a camera that died stays dead.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from av import Packet
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.sources.ffmpeg import Decoded, decoded, open_container, video_of
+from stream.sources.history import History, KeyFrame
 from stream.sources.source import SourceOptions, StreamInfo
 from stream.sources.timing import CaptureClock, Pacer
 from stream.url import Url, parse
@@ -61,6 +66,8 @@ class NetworkSource:
         self._stream: VideoStream | None = None
         self._lag_ms = 0.0
         self._catching_up = False
+        self._history: History | None = None
+        self._resume_after_ns: int | None = None
 
     def open(self) -> StreamInfo:
         """Connects; SourceError with the reason where that fails."""
@@ -81,18 +88,19 @@ class NetworkSource:
 
     def frames(self) -> Iterator[SourceFrame]:
         """Frames until the connection ends; SourceError(STALL) where nothing comes for stall_s."""
-        container, stream = self._container, self._stream
+        container, stream, options = self._container, self._stream, self._options
         if container is None or stream is None:
             raise SourceError(Reason.CONNECTION_LOST, f"{self._shown} is not open")
         clock = CaptureClock(monotonic_ns=self._monotonic_ns, utc_ns=self._utc_ns)
         # HLS hands over whole segments: played at their own pace, the model sees all of them.
         is_hls = container.format.name == "hls"
-        pacer = Pacer(self._options.wait, catch_up=False, monotonic_ns=self._monotonic_ns)
+        history = self._history = options.history if is_hls else None
+        pacer = Pacer(options.wait, catch_up=False, monotonic_ns=self._monotonic_ns)
         # MJPEG over HTTP has no timestamps, and FFmpeg makes up 25 fps.
         is_timed = container.format.name not in ("mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe")
         untimed = 0
         for picture in decoded(
-            container, stream, self._shown, stall_s=self._options.stall_s, wants=self._wants
+            container, stream, self._shown, stall_s=options.stall_s, wants=self._wants
         ):
             pts_ns = _presentation_ns(picture) if is_timed else self._monotonic_ns()
             lost = picture.lost
@@ -103,6 +111,10 @@ class NetworkSource:
                 continue
             if untimed:
                 lost, untimed = {**lost, "untimed": untimed}, 0
+            if history is not None:
+                if self._resume_after_ns is not None and pts_ns <= self._resume_after_ns:
+                    continue  # it was played in the connection before
+                self._resume_after_ns, history.newest_ns = None, pts_ns
             stamp = clock.stamp(pts_ns, picture.waited_ns, _sender_start_ns(container))
             self._lag_ms = 0.0 if is_hls else stamp.lag_ms
             if is_hls:
@@ -125,14 +137,17 @@ class NetworkSource:
         if container is not None:
             container.close()
 
-    def _wants(self, is_keyframe: bool) -> bool:
+    def _wants(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet is worth decoding: all are, unless reading is hopelessly late."""
         if not self._catching_up:
             self._catching_up = self._lag_ms > _HOPELESS_LAG_MS
-        elif is_keyframe:
+        elif packet.is_keyframe:
             # Decoded to measure the lag afresh; the next packets follow from it if it is in time.
             self._catching_up = self._lag_ms > _HOPELESS_LAG_MS
-        return is_keyframe or not self._catching_up
+        history = self._history if packet.is_keyframe else None
+        if history is not None and history.note(KeyFrame.of(packet.pts, bytes(packet))):
+            self._resume_after_ns = history.newest_ns
+        return packet.is_keyframe or not self._catching_up
 
     def _better_explained(self, error: SourceError) -> SourceError:
         """FFmpeg says "invalid data" or "input/output error" to many things: ask the network."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from stream.frame import SourceFrame
+from stream.sources.history import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class SourceOptions:
         realtime: a file is paced by its own timestamps instead of read as fast as possible.
         wait: how a source that paces itself sleeps, seconds; the capture thread gives one that a
             stop interrupts (it then returns true).
+        history: what of an HLS camera was played in the connections before.
     """
 
     transport: str = "tcp"
@@ -44,6 +46,7 @@ class SourceOptions:
     loop: bool = False
     realtime: bool = False
     wait: Callable[[float], object] = time.sleep
+    history: History = field(default_factory=History)
 
 
 class Source(Protocol):

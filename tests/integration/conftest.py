@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,19 @@ def other_clips(data_dir: Path) -> list[Path]:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds of H.264 in MP4, 25 fps, with something moving in it."""
     return write_clip(tmp_path_factory.mktemp("clips") / "bars.mp4", frames=75)
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip that takes long to read: five minutes."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", frames=300, fps=1)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Something that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
+        yield silent.getsockname()[1]
 
 
 def write_clip(path: Path, *, frames: int, fps: int = 25, codec: str = "libx264") -> Path:

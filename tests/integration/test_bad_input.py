@@ -91,6 +91,14 @@ class TestUrls:
         assert_sentence(done, USAGE, "camera[0].url")
         assert SECRET not in done.stdout + done.stderr
 
+    @pytest.mark.parametrize("path", ["stream", "live?mail=a@b.example"])
+    def test_more_than_one_way_to_read_it(self, path: str) -> None:
+        """The host may be "Pa55", a piece of the password: nobody is asked for it."""
+        done = gesta("run", f"rtsp://viewer:s3cr3t@Pa55/word@camera/{path}")
+        assert_sentence(done, USAGE, "camera[0].url", "more than one way", "%40", "environment")
+        for piece in ("s3cr3t", "Pa55", "word@", "camera/"):
+            assert piece not in done.stdout + done.stderr
+
     def test_unknown_codec(self, light_bundle: Path) -> None:
         with RtspServer(codec="XYZ9/90000") as server:
             assert_sentence(check(server.url, light_bundle), SOURCE, "can't be decoded")

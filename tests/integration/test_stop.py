@@ -8,7 +8,6 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,13 +19,6 @@ from tests.rtsp_server import RtspServer
 STOP_S = 4.0
 
 both_signals = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """Something that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
-        yield silent.getsockname()[1]
 
 
 def assert_stops(daemon: Daemon, how: signal.Signals = signal.SIGTERM) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from engine.flow.estimator import open_flow
 from stream.config import CameraConfig, Config
-from stream.errors import ConfigError, SourceError
+from stream.errors import ConfigError, Reason, SourceError
 from stream.messaging.messages import TopLabel
 from stream.replay import Played, Timeline, play, replay
 from stream.sampler import Sampler
@@ -80,13 +80,16 @@ def test_what_is_no_file_is_refused():
         replay(config, as_json=False)
 
 
-def said(label, position_s, p=0.5, abstain=False):
+def said(label, position_s, p=0.5, abstain=False, complete=True, epoch=0, **cut):
+    message = prediction(envelope())
     message = msgspec.structs.replace(
-        prediction(envelope()),
+        message,
         top=(TopLabel(label=label, p=p, p_rgb=p, p_flow=p),),
         abstain=abstain,
+        stream_epoch=epoch,
+        window=msgspec.structs.replace(message.window, complete=complete),
     )
-    return Played(position_s, message)
+    return Played(position_s, message, **cut)
 
 
 def test_a_timeline_joins_what_is_the_same():
@@ -114,3 +117,47 @@ def test_what_the_model_would_rather_not_say_is_no_action():
     timeline = Timeline()
     timeline.add(said("walk", 0.0, 0.2, abstain=True))
     assert timeline.current.label == "(unsure)"
+
+
+def lines(*items):
+    timeline = Timeline()
+    ended = [timeline.add(item) for item in items]
+    return [str(stretch) for stretch in [*ended, timeline.current] if stretch is not None]
+
+
+def test_a_window_that_is_not_full_is_marked():
+    filling, whole = lines(
+        said("walk", 0.0, complete=False), said("walk", 0.04, complete=False), said("walk", 0.08)
+    )
+    assert filling.endswith("50%  filling")
+    assert "0.04 s" in filling
+    assert whole.endswith("50%")
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        ({"hole_s": 3.2, "reason": Reason.CLOCK_JUMP}, "3.20 s without a frame"),
+        ({"hole_s": -1.5, "reason": Reason.CLOCK_JUMP}, "the timestamps leap back by 1.50 s"),
+        ({"hole_s": 0.04, "reason": Reason.SIZE_CHANGE}, "the picture's size changes"),
+    ],
+)
+def test_a_hole_is_marked_where_it_is(cut, words):
+    before, after = lines(said("walk", 1.0), said("walk", 4.2, complete=False, epoch=1, **cut))
+    assert "--" not in before
+    mark, stretch = after.splitlines()
+    assert f"-- {words}: the window starts anew --" in mark
+    assert "4.20 s" in stretch
+    assert stretch.endswith("filling")
+
+
+def test_a_hole_in_a_file_is_found(tmp_path):
+    times = [1000 * tick + (80_000 if tick >= 20 else 0) for tick in range(40)]  # 1/25000 s
+    video = write_video(tmp_path / "hole.mp4", (picture(tick) for tick in range(40)), times=times)
+    found = played(video)
+    (cut,) = [i for i in range(1, 40) if found[i].prediction.stream_epoch == 1][:1]
+    assert cut == 20
+    assert found[cut].hole_s == pytest.approx(3.24)
+    assert found[cut].position_s == pytest.approx(19 / 25 + 3.24)
+    assert {item.prediction.stream_epoch for item in found[20:]} == {1}
+    assert {item.hole_s for item in found[1:20]} == {0.04}

@@ -17,6 +17,7 @@ from stream.errors import ConfigError, PublishError, SourceError
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
+from stream.signals import stopped_by_signals
 from tests.stream.messaging.samples_of_messages import MODEL
 from tests.stream.stand_ins import Recogniser
 from tests.stream.synthetic import picture, small_manifest, write_video
@@ -114,6 +115,12 @@ def config(endpoint, *urls, **options):
     )
 
 
+def run(config, show=False):
+    """As the command line does it."""
+    with stopped_by_signals() as stop:
+        run_module.run(config, stop=stop, show=show)
+
+
 def signalled(number):
     return lambda: os.kill(os.getpid(), number)
 
@@ -129,7 +136,7 @@ def test_a_signal_stops_it_in_order_within_two_seconds(opening, endpoint, listen
     listener.then[Prediction] = ask
     handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
     threads = threading.active_count()
-    run_module.run(config(endpoint, "scene:?size=64x64", "scene:?size=64x64&seed=1"), show=False)
+    run(config(endpoint, "scene:?size=64x64", "scene:?size=64x64&seed=1"))
     assert time.monotonic() - asked_s[0] < 2.0
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert threading.active_count() == threads
@@ -140,7 +147,7 @@ def test_a_signal_stops_it_in_order_within_two_seconds(opening, endpoint, listen
 
 
 def test_a_file_is_told_to_its_end_and_then_the_daemon_ends(opening, endpoint, listener, video):
-    run_module.run(config(endpoint, video), show=False)
+    run(config(endpoint, video))
     listener.close()
     assert [p.time.position_s for p in listener.of(Prediction)][-1] == 29 / 25
     (meta, *_) = listener.of(Meta)
@@ -160,19 +167,19 @@ def test_a_looped_file_goes_on_with_a_new_epoch(opening, endpoint, listener, vid
             listener.then[Prediction] = look
 
     listener.then[Prediction] = look
-    run_module.run(config(endpoint, video, loop=True), show=False)
+    run(config(endpoint, video, loop=True))
     assert seen.is_set()
 
 
 def test_a_file_that_is_missing_is_no_success(opening, endpoint, tmp_path):
     with pytest.raises(SourceError, match="there is no file") as caught:
-        run_module.run(config(endpoint, tmp_path / "no.mp4"), show=False)
+        run(config(endpoint, tmp_path / "no.mp4"))
     assert caught.value.exit_code == 3
 
 
 def test_a_scene_that_can_not_be_drawn_is_told_before_anything_starts(opening, endpoint):
     with pytest.raises(ConfigError, match="scene"):
-        run_module.run(config(endpoint, "scene:?sede=1"), show=False)
+        run(config(endpoint, "scene:?sede=1"))
 
 
 def test_an_endpoint_in_use_is_told_before_anything_is_compiled(opening, endpoint):
@@ -180,7 +187,7 @@ def test_an_endpoint_in_use_is_told_before_anything_is_compiled(opening, endpoin
     holder = Publisher(endpoint)
     try:
         with pytest.raises(PublishError, match="in use"):
-            run_module.run(config(endpoint, "scene:"), show=False)
+            run(config(endpoint, "scene:"))
     finally:
         holder.close(orderly=False)
 
@@ -188,25 +195,25 @@ def test_an_endpoint_in_use_is_told_before_anything_is_compiled(opening, endpoin
 def test_an_engine_that_can_not_be_opened_ends_it_and_frees_the_endpoint(opening, endpoint):
     opening.error = EngineDrift("the numbers drift")
     with pytest.raises(EngineDrift):
-        run_module.run(config(endpoint, "scene:"), show=False)
+        run(config(endpoint, "scene:"))
     Publisher(endpoint).close(orderly=False)
 
 
 def test_an_engine_that_dies_ends_it(opening, endpoint):
     opening.recogniser.error = EngineDrift("the device is gone")
     with pytest.raises(EngineDrift):
-        run_module.run(config(endpoint, "scene:?size=64x64"), show=False)
+        run(config(endpoint, "scene:?size=64x64"))
 
 
 def test_it_can_be_stopped_while_it_compiles(opening, endpoint):
     opening.compiling.clear()
     threading.Timer(0.3, signalled(signal.SIGTERM)).start()
     started_s = time.monotonic()
-    run_module.run(config(endpoint, "scene:"), show=False)
+    run(config(endpoint, "scene:"))
     assert time.monotonic() - started_s < 3
     opening.compiling.set()
 
 
 def test_watching_in_the_same_terminal_prints_what_is_going_on(opening, endpoint, video, capsys):
-    run_module.run(config(endpoint, video, realtime=True), show=True)
+    run(config(endpoint, video, realtime=True), show=True)
     assert "cam0 live: wave 0.75, walk 0.25" in capsys.readouterr().out

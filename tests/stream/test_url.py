@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ipaddress
 import string
+from contextlib import suppress
+from itertools import product
 from urllib.parse import quote
 
 import pytest
@@ -9,13 +12,16 @@ from hypothesis import strategies as st
 
 from stream.url import mask, mask_text, parse
 
-HOSTS = ["camera.example", "10.0.0.5", "10.0.0.5:8554", "[fe80::1]", "[::1]:8554", "localhost"]
-RAW = ["p@ss", "a:b", "a/b", "a#b", "100%", "p@ss:w/o#r%d", "p@ss/w@rd", "#1#@/x", "%zz", "x@10.9"]
-ODD = ["p?ss", "p@ss:w/rd#50%?&+ \u00e4", "??", "a?b/c"]  # behind a '?' a host must look like one
+ADDRESSES = ["10.0.0.5", "10.0.0.5:8554", "[fe80::1]", "[::1]:8554"]
+NAMES = ["camera.example", "camera", "camera:8554", "localhost"]
+RAW = ["p@ss", "a:b", "a/b", "a#b", "100%", "p@ss:w/o#r%d", "#1#@/x", "%zz", "x@10.9", "p?ss",
+       "p@ss:w/rd#50%?&+ \u00e4", "??", "a?b/c", "12/x"]  # fmt: skip
 
 
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("password", [*RAW, *ODD])
+@pytest.mark.parametrize(
+    ("password", "host"),
+    [*product(RAW, ADDRESSES), *product(RAW[:-1], NAMES), *product(["p@ss/w@rd"], ADDRESSES)],
+)
 def test_a_password_may_be_given_raw_or_encoded(password: str, host: str) -> None:
     for given_password in (password, quote(password, safe="")):
         url = parse(f"rtsp://admin:{given_password}@{host}/stream2?profile=1")
@@ -34,23 +40,79 @@ def test_any_encoded_password_comes_through(password: str) -> None:
     assert (url.password, url.host, url.path) == (password, "camera.example", "/x")
 
 
+@pytest.mark.parametrize("host", NAMES)
+@pytest.mark.parametrize("password", ["p@ss/w@rd", "@10.9/x", "p@c.example/1", "x@y:1/", "p@s?/"])
+def test_a_password_that_may_hold_the_host_is_refused(password: str, host: str) -> None:
+    with pytest.raises(ValueError, match=r"more than one way; percent-encode .*@ as %40"):
+        parse(f"rtsp://admin:{password}@{host}/stream2")
+    url = parse(f"rtsp://admin:{quote(password, safe='')}@{host}/stream2")
+    assert (url.password, url.address) == (password, host)
+
+
+PIECES = st.sampled_from(
+    [*"@@@/:?#[].%", "p", "ss", "a.b", "12", "10.0.0.5", "[::1]", " ", "\u00e4"]
+)
+RAW_TEXT = st.lists(PIECES, max_size=9).map("".join)
+
+
+@given(
+    st.sampled_from(["u", "admin", "john.doe", "10.9", ""]),
+    RAW_TEXT,
+    st.sampled_from([*ADDRESSES, *NAMES, "bad host", "", "h:99999999", "[::1"]),
+    st.sampled_from(["", "/", "?", "#"]),
+    RAW_TEXT,
+)
+def test_no_piece_of_a_password_is_ever_looked_up(
+    user: str, password: str, host: str, mark: str, rest: str
+) -> None:
+    """Whatever is meant: it is refused, or an address, or stands behind the password."""
+    text = f"rtsp://{user}:{password}@{host}{mark}{rest if mark else ''}"
+    try:
+        url = parse(text)
+    except ValueError:
+        return
+    with suppress(ValueError):
+        ipaddress.ip_address(url.host)
+        return
+    before_host = len(f"rtsp://{user}:{password}@")
+    assert len(text) - len(url.path) - len(url.address) >= before_host
+
+
 @pytest.mark.parametrize(
     ("text", "user", "host", "port", "path"),
     [
         ("rtsp://host/path@x", None, "host", None, "/path@x"),
-        ("http://host:8080/path@x.y", None, "host", 8080, "/path@x.y"),
+        ("http://10.0.0.5:8080/path@x.y", None, "10.0.0.5", 8080, "/path@x.y"),
         ("http://host/?mail=a@b.c", None, "host", None, "/?mail=a@b.c"),
         ("RTSP://user@host", "user", "host", None, ""),
-        ("rtsp://u:p@camera/a@b", "u", "camera", None, "/a@b"),
-        ("rtsp://u:p@camera/x?mail=a@b.c", "u", "camera", None, "/x?mail=a@b.c"),
+        ("rtsp://u:p@10.0.0.5/a@b", "u", "10.0.0.5", None, "/a@b"),
+        ("http://u:p@10.0.0.5/?url=rtsp://x:y@10.0.0.6/1", "u", "10.0.0.5", None,
+         "/?url=rtsp://x:y@10.0.0.6/1"),
+        ("rtsp://u:p@camera/a%40b", "u", "camera", None, "/a%40b"),
         ("rtsp://[2001:db8::1]:554/1", None, "2001:db8::1", 554, "/1"),
     ],
-)
+)  # fmt: skip
 def test_an_at_sign_elsewhere_is_no_separator(
     text: str, user: str | None, host: str, port: int | None, path: str
 ) -> None:
     url = parse(text)
     assert (url.user, url.host, url.port, url.path) == (user, host, port, path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://host:8080/path@x.y",
+        "rtsp://u:p@camera/a@b",
+        "rtsp://u:p@camera/x?mail=a@b.c",
+        "rtsp://u:p@ss/x@no host/1",
+        "http://gateway:8080/rtsp://x:y@10.0.0.6/1",
+        "http://u:p@gateway/?url=rtsp://x:y@10.0.0.6/1",
+    ],
+)
+def test_an_at_sign_that_may_be_a_separator_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="more than one way"):
+        parse(text)
 
 
 @pytest.mark.parametrize("text", ["rtsp://", "rtsp://:554/x", "rtsp://u:secret@/x", "http:///x"])
@@ -67,11 +129,15 @@ def test_a_port_out_of_range_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "ambiguous",
-    ["rtsp://u:p@ss/w@rd@camera/1", "rtsp://u:12/secret@camera/1", "rtsp://u:p@ss/w?rd@camera/1"],
+    ("doubtful", "shown"),
+    [
+        ("rtsp://u:p@ss/w@rd@camera/1", "rtsp://***"),
+        ("rtsp://u:12/secret@camera/1", "rtsp://***"),
+        ("rtsp://u:p@10.0.0.5/secret@camera/1", "rtsp://***@camera/1"),
+    ],
 )
-def test_what_may_be_a_piece_of_a_password_is_never_shown(ambiguous: str) -> None:
-    assert mask(ambiguous) == "rtsp://***@camera/1"
+def test_what_may_be_a_piece_of_a_password_is_never_shown(doubtful: str, shown: str) -> None:
+    assert mask(doubtful) == shown
 
 
 @pytest.mark.parametrize(
@@ -109,6 +175,8 @@ def test_mistyped_urls_are_masked_too(shown: str) -> None:
 def test_secrets_in_the_path_are_masked() -> None:
     shown = mask("rtsp://10.0.0.5:554/user=admin_password=s3_cret_channel=1_stream=0.sdp")
     assert shown == "rtsp://10.0.0.5:554/user=***_password=***_channel=1_stream=0.sdp"
+    shown = mask("rtsp://10.0.0.5:554/user=admin_password=s3@cr_channel=1.sdp")
+    assert shown == "rtsp://10.0.0.5:554/user=***_password=***_channel=1.sdp"
     assert mask("rtsp://camera/live;pwd=s3cret") == "rtsp://camera/live;pwd=***"
 
 

@@ -1,5 +1,6 @@
 """`gesta-train`: what a user reads, and the exit codes."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 import torch
 
 from engine.bundle import Bundle
+from training import export_command
 from training.cli import main
-from training.export import load_bundle
+from training.export import load_bundle, random_bundle
+from training.model.backbone import FEATURE_WIDTHS
 from training.model.build import ModelConfig
 from training.random_model import random_model
 
+COMMANDS = ("prepare", "stage1", "stage2", "calibrate", "evaluate", "run", "export")
 CONFIG = ModelConfig(classes=3, backbone="resnet18", hidden_width=4, input_size=32)
 MANIFEST = {
     "name": "walks",
@@ -143,18 +147,61 @@ def test_a_bug_is_called_one(
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("training.export_command.export_bundle", broken)
+    monkeypatch.setattr("training.export.export_bundle", broken)
     assert main(["export", str(checkpoint), "--out", "x"]) == 70
     assert "this is a bug (ZeroDivisionError)" in capsys.readouterr().err
 
 
-def test_without_torch_it_says_how_to_get_it() -> None:
+def test_what_random_bundles_are_offered_is_what_there_is() -> None:
+    """Help states it without torch, so it stands there twice."""
+    given = inspect.signature(random_bundle).parameters
+    assert {name: default for name, default, _ in export_command.RANDOM} == {
+        name: given[name].default for name, _, _ in export_command.RANDOM
+    }
+    assert set(export_command.BACKBONES) == set(FEATURE_WIDTHS)
+
+
+def without(library: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`gesta-train ARGUMENTS` where a library is not installed."""
     code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from training.cli import main; sys.exit(main(['--help']))"
+        f"import sys; sys.modules[{library!r}] = None\n"
+        f"from training.cli import main; sys.exit(main({list(arguments)!r}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help_needs_no_torch(command: str | None) -> None:
+    done = without("torch", *filter(None, [command]), "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: gesta-train")
+    shown = set(done.stdout.split())
+    assert ("RECIPE" in shown or "CHECKPOINT" in shown) if command else set(COMMANDS) <= shown
+
+
+@pytest.mark.parametrize(
+    ("library", "arguments"),
+    [
+        ("torch", ["run", "jhmdb-scenes", "--run", "{folder}"]),
+        ("torchvision", ["stage1", "jhmdb-scenes", "--run", "{folder}"]),
+        ("onnx", ["export", "--random", "--out", "{folder}"]),
+    ],
+)
+def test_a_command_without_its_library_says_how_to_get_it(
+    tmp_path: Path, library: str, arguments: list[str]
+) -> None:
+    folder = tmp_path / "new"
+    done = without(library, *(each.replace("{folder}", str(folder)) for each in arguments))
     assert done.returncode == 2
-    assert "Training needs torch" in done.stderr
+    assert f"gesta-train: Training needs {library}, which is not installed" in done.stderr
     assert "pip install '.[training]'" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two"])
+def test_a_number_of_threads_that_is_none(capsys: pytest.CaptureFixture[str], threads: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["stage1", "jhmdb-scenes", "--run", "x", "--threads", threads])
+    assert end.value.code == 2
+    assert "1 or more" in capsys.readouterr().err

@@ -56,6 +56,7 @@ def batches(
     numbers: Sequence[int] | None = None,
     threads: int = 0,
     pinned: bool = False,
+    flows: Sequence[str] = (),
 ) -> Iterator[Batch]:
     """`clips` in their order, `size` at a time, each cropped, mirrored and coloured at random.
 
@@ -64,6 +65,7 @@ def batches(
     Args:
         numbers: of the batches to give, all where None. threads: that prepare them ahead.
         pinned: in memory that a GPU copies from by itself.
+        flows: each clip's flow is drawn from these; the one it is bound to where there are none.
     """
     number_of = {label: index for index, label in enumerate(classes)}
     shape = (side, side, 3) if modality == "rgb" else (FLOW_CHANNELS, side, side)
@@ -74,8 +76,9 @@ def batches(
         into = images.numpy()
         for index, clip in enumerate(part):
             rng = np.random.default_rng((*seed, number * size + index))
+            drawn = clip if modality == "rgb" else _with_random_flow(clip, flows, rng)
             into[index] = random_view(
-                clip, modality, segments=segments, side=side, crops=crops, rng=rng
+                drawn, modality, segments=segments, side=side, crops=crops, rng=rng
             )
         return Batch(number, images, torch.tensor([number_of[clip.label] for clip in part]))
 
@@ -102,3 +105,11 @@ def random_view(
     if rng.random() < SLOW_CAMERAS:
         return slow_camera(stacks, rate=rng.uniform(0.4, 0.9), phase=rng.random())
     return stacks
+
+
+def _with_random_flow(
+    clip: StoredClip, flows: Sequence[str], rng: np.random.Generator
+) -> StoredClip:
+    if len(flows) > 1:
+        return clip.with_flow(flows[int(rng.integers(len(flows)))])
+    return clip.with_flow(flows[0]) if flows else clip

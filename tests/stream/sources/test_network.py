@@ -17,6 +17,7 @@ import pytest
 
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
+from stream.sources.history import History
 from stream.sources.network import NetworkSource
 from stream.sources.source import SourceOptions
 from tests.rtsp_server import RtspServer
@@ -311,3 +312,47 @@ def test_hls_is_played_at_its_own_pace(tmp_path: Path) -> None:
     assert set(np.diff([frame.pts_ns for frame in frames])) == {STEP_NS}
     assert took_s > 39 * 0.04
     assert {frame.lag_ms for frame in frames} == {0.0}
+
+
+def hls_offer(folder: Path, *, shows_from: int) -> None:
+    """Four seconds of segments in a playlist without an end: as a camera's that has just died."""
+    options = {"hls_time": "1", "hls_list_size": "0", "hls_flags": "omit_endlist"}
+    with av.open(str(folder / "live.m3u8"), "w", format="hls", options=options) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "25", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for tick in range(100):
+            image = picture(shows_from + tick)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.integration
+def test_hls_segments_that_were_played_are_not_played_again(tmp_path: Path) -> None:
+    def serve(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write((tmp_path / request.path.strip("/")).read_bytes())
+
+    def connection(url: str) -> list[int]:
+        """The times of all frames of one, until nothing more comes."""
+        options = SourceOptions(stall_s=0.7, wait=lambda seconds: None, history=history)
+        times: list[int] = []
+        with contextlib.closing(NetworkSource(url + "/live.m3u8", options)) as source:
+            source.open()
+            try:
+                for frame in source.frames():
+                    times.append(frame.pts_ns)  # noqa: PERF401  what came before the error counts
+            except SourceError as error:
+                ends.append(error.reason)
+        return times
+
+    ends: list[Reason] = []
+    history = History()
+    hls_offer(tmp_path, shows_from=0)
+    with http_server(serve) as url:
+        first = connection(url)
+        assert len(first) == 75  # the last three segments
+        assert connection(url) == []
+        hls_offer(tmp_path, shows_from=500)  # it has come back, at the very same times
+        assert connection(url) == first
+    assert ends == [Reason.STALL] * 3

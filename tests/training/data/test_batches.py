@@ -8,6 +8,7 @@ import torch
 
 from training.data.batches import batches, draw
 from training.data.frame_store import StoredClip
+from training.errors import DataError
 from training.model.build import Modality
 
 
@@ -74,3 +75,24 @@ def test_a_batch_is_the_same_whoever_prepares_it(modality: Modality) -> None:
     assert torch.equal(some[0].images, whole[4].images)
     other = next(batches(clips, ("walk",), modality, **{**options, "seed": (5, 2)}))  # type: ignore[arg-type]
     assert not torch.equal(other.images, whole[0].images)
+
+
+def test_a_flow_phase_draws_each_clips_flow_from_those_that_it_names() -> None:
+    def clip(name: str) -> StoredClip:
+        dis, tvl1 = (np.full((12, 2, 48, 64), 128, np.uint8) for _ in "ab")
+        tvl1[:, 1] = 150  # only here does anything go down
+        frames = np.zeros((12, 48, 64, 3), np.uint8)
+        return StoredClip(name, "walk", name, frames, dis, other_flows={"tvl1": tvl1})
+
+    def seen(modality: Modality, flows: tuple[str, ...]) -> list[bool]:
+        options = {"segments": 2, "side": 32, "size": 1, "seed": (0,), "flows": flows}
+        clips = [clip(f"{index}") for index in range(40)]
+        found = batches(clips, ("walk",), modality, **options)  # type: ignore[arg-type]
+        return [bool((batch.images[0] > 128).any()) for batch in found]
+
+    both = seen("flow", ("dis", "tvl1"))
+    assert 8 < sum(both) < 32
+    assert not any(seen("flow", ()))
+    assert all(seen("flow", ("tvl1",)))
+    with pytest.raises(DataError, match="farneback"):
+        seen("flow", ("farneback",))
