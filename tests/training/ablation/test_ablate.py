@@ -68,6 +68,7 @@ def times(folder: Path) -> dict[Path, int]:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(600)  # half a minute on a core of its own
 def test_four_models_are_trained_measured_and_set_beside_the_papers(
     tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
