@@ -28,7 +28,7 @@ exit codes:
 SOURCES = """\
 sources:
   rtsp://user:password@192.168.1.20/stream2   a network camera (rtsp, rtsps, http, https)
-  webcam:0  or  /dev/video0                   a camera of this machine
+  webcam:0, /dev/video0, /dev/v4l/by-id/...   a camera of this machine
   clip.mp4                                    a video file
   scene:  or  "scene:?seed=7&size=640x480"    a drawn actor whose actions are known
 A camera of high resolution usually offers a second, smaller stream: it is all that is needed.

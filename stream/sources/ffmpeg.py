@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from stream.sources.source import StreamInfo
 # FFmpeg "plays" text files as terminal art.
 _NOT_VIDEO = frozenset({"ansi", "bintext", "xbin", "idf"})
 _NEARLY = 0.9  # of a timeout: what took so long has run into it
+_NO_CAMERA = (errno.ENODEV, errno.ENOTTY, errno.ENXIO)  # what a device says that is none, or gone
+_POLL_S = 0.004  # how often a device that doesn't block is asked
 _HOPELESS = 250  # packets in a row that give no picture
 
 
@@ -63,7 +66,7 @@ def mapped_errors(shown: str, *, timeout_s: float, opened: bool) -> Iterator[Non
 
 
 def _translated(
-    error: Exception, shown: str, waited_s: float, timeout_s: float, *, opened: bool
+    error: av.FFmpegError | OSError, shown: str, waited_s: float, timeout_s: float, *, opened: bool
 ) -> SourceError:
     """The most specific reason; the order matters, since FFmpeg's errors are built-in ones too."""
     if isinstance(error, (av.HTTPUnauthorizedError, av.HTTPForbiddenError)):
@@ -85,6 +88,10 @@ def _translated(
         )
     if isinstance(error, IsADirectoryError):
         return SourceError(Reason.CODEC, f"{shown} is a folder; give a video file")
+    if error.errno in _NO_CAMERA:
+        return _no_camera(shown, opened=opened)
+    if error.errno == errno.EBUSY:
+        return SourceError(Reason.REFUSED, f"{shown} is in use by another program; close that one")
     if isinstance(error, (av.ExitError, TimeoutError)):
         if opened:
             return _stalled(shown, timeout_s)
@@ -94,7 +101,7 @@ def _translated(
         return _stalled(shown, timeout_s) if opened else _timed_out(shown, timeout_s)
     if isinstance(error, ConnectionError):
         return SourceError(Reason.CONNECTION_LOST, f"the connection to {shown} broke")
-    if isinstance(error, av.InvalidDataError) and not opened:
+    if isinstance(error, (av.InvalidDataError, av.ArgumentError)) and not opened:
         return SourceError(
             Reason.CODEC, f"{shown} holds no video that can be read; check it in a player"
         )
@@ -104,6 +111,15 @@ def _translated(
 
 def _stalled(shown: str, stall_s: float) -> SourceError:
     return SourceError(Reason.STALL, f"{shown} has sent nothing for {stall_s:g} s; reconnecting")
+
+
+def _no_camera(shown: str, *, opened: bool) -> SourceError:
+    if opened:
+        return SourceError(Reason.CONNECTION_LOST, f"{shown} has gone; plug it in again")
+    return SourceError(
+        Reason.NOT_FOUND,
+        f"{shown} is no camera (most have two numbers, and one gives no pictures); try another",
+    )
 
 
 def _timed_out(shown: str, timeout_s: float) -> SourceError:
@@ -163,30 +179,32 @@ def decoded(
     *,
     stall_s: float = 0.0,
     wants: Callable[[av.Packet[VideoStream]], bool] = lambda packet: True,  # noqa: ARG005
+    wait: Callable[[float], object] = time.sleep,
 ) -> Iterator[Decoded]:
     """Reads and decodes to the end of the stream.
 
     Damaged packets and pictures are passed over and counted as "corrupt". `wants` is asked of
-    every packet; one that isn't wanted is not decoded, and counts as "late".
+    every packet; one that isn't wanted is not decoded, and counts as "late". `wait` sleeps for so
+    many seconds where the container was opened not to block; true ends the stream.
 
     Raises SourceError where reading fails or blocks for `stall_s`, or nothing decodes for long.
     """
     reformatter = VideoReformatter()  # one for all frames: it keeps its tables
-    packets = container.demux(stream)
+    packets = _Packets(container, stream, stall_s, wait)
+    is_hls = container.format.name == "hls"
     lost: dict[str, int] = {}
     fruitless = 0
     while True:
         asked_ns = time.monotonic_ns()
         with mapped_errors(shown, timeout_s=stall_s, opened=True):
-            packet = next(packets, None)
+            packet = packets.next()
         waited_ns = time.monotonic_ns() - asked_ns
-        if packet is None or not packet.size:
-            # HLS takes an expired wait for the end of the stream.
-            if stall_s and waited_ns > _NEARLY * stall_s * SECOND_NS:
-                raise _stalled(shown, stall_s)
-            if packet is None:
-                return
-        elif not wants(packet):
+        is_last = packet is None or not packet.size
+        if (is_last or is_hls) and stall_s and waited_ns > _NEARLY * stall_s * SECOND_NS:
+            raise _stalled(shown, stall_s)  # HLS takes an expired wait for the end of the stream
+        if packet is None:
+            return
+        if packet.size and not wants(packet):
             lost["late"] = lost.get("late", 0) + 1
             continue
         try:
@@ -216,6 +234,34 @@ def decoded(
             lost = {}
 
 
+class _Packets:
+    """The packets of a stream; waits here where FFmpeg was asked not to."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        stall_s: float,
+        wait: Callable[[float], object],
+    ) -> None:
+        self._container, self._stream = container, stream
+        self._stall_s, self._wait = stall_s, wait
+        self._packets = container.demux(stream)
+
+    def next(self) -> av.Packet[VideoStream] | None:
+        """The next one, None at the end; TimeoutError where nothing comes for `stall_s`."""
+        began_s = time.monotonic()
+        while True:
+            try:
+                return next(self._packets, None)
+            except BlockingIOError:
+                if time.monotonic() - began_s > self._stall_s:
+                    raise TimeoutError from None
+            if self._wait(_POLL_S):
+                return None
+            self._packets = self._container.demux(self._stream)
+
+
 def _nanoseconds(ticks: int | None, time_base: Fraction | None) -> int | None:
     """In nanoseconds, to the nearest: exact integers, so the grid never drifts."""
     return None if ticks is None or time_base is None else round(ticks * time_base * SECOND_NS)
@@ -230,4 +276,6 @@ class _Image:
         self._frame, self._reformatter = frame, reformatter
 
     def __call__(self) -> U8:
-        return cast(U8, self._reformatter.reformat(self._frame, format="rgb24").to_ndarray())
+        # Each camera has its thread already; more of them inside would only compete.
+        rgb = self._reformatter.reformat(self._frame, format="rgb24", threads=1)
+        return cast(U8, rgb.to_ndarray())

@@ -9,7 +9,7 @@ from stream.sources.source import Source, SourceOptions
 from stream.url import is_network, mask
 
 _NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
-_DEVICE = re.compile(r"/dev/video\d+|webcam:\d*")
+_DEVICE = re.compile(r"/dev/video\d+|/dev/v4l/by-(id|path)/[^/]+|webcam:\d*")
 
 
 def is_file(url: str) -> bool:
@@ -18,7 +18,8 @@ def is_file(url: str) -> bool:
 
 
 def open_source(url: str, options: SourceOptions | None = None) -> Source:
-    """The source for a URL: rtsp(s)://, http(s)://, /dev/videoN, webcam:N, scene:, or a file.
+    """The source for a URL: rtsp(s)://, http(s)://, /dev/videoN (or its lasting name
+    below /dev/v4l/), webcam:N, scene:, or a file.
 
     It is made, not opened yet. Raises SourceError for a URL that nothing here reads.
     """

@@ -1,11 +1,16 @@
-"""Webcams and capture cards through V4L2: /dev/videoN, or webcam:N for short."""
+"""Webcams and capture cards through V4L2: /dev/videoN, or webcam:N for short.
+
+A driver that is not asked keeps what it was last set to, often the largest picture at a few a
+second; so it is asked for what the model needs, and what it gives instead is taken. FFmpeg waits
+for a picture inside the driver, where none of its own timeouts counts: the device is therefore
+opened not to block, and the waiting is done here.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from av.container import InputContainer
@@ -20,6 +25,8 @@ from stream.sources.timing import CaptureClock
 
 DEVICE_UNCERTAINTY_MS = 20.0
 _FRESH_NS = 2 * SECOND_NS
+_WISHES = {"video_size": "640x480", "framerate": "30"}
+_NO_BLOCKING = {"fflags": "+4"}  # AVFMT_FLAG_NONBLOCK, for which FFmpeg has no word
 
 
 class WebcamSource:
@@ -54,15 +61,12 @@ class WebcamSource:
                 Reason.PERMISSION,
                 f'no permission for {device}; add the user to its group (mostly "video")',
             )
-        self._refuse_busy(device)
-        self._container = open_container(
-            device,
-            device,
-            {},
-            open_timeout_s=self._options.open_timeout_s,
-            stall_s=self._options.stall_s,
-            container_format="v4l2",
-        )
+        try:
+            self._container = self._opened(_WISHES)
+        except SourceError as error:
+            if error.reason is not Reason.CODEC:
+                raise
+            self._container = self._opened({})  # some drivers refuse to be asked
         self._stream, info = video_of(self._container, device, "v4l2")
         return info
 
@@ -72,8 +76,10 @@ class WebcamSource:
         if container is None or stream is None:
             raise SourceError(Reason.NOT_FOUND, f"{self._device} is not open")
         clock = CaptureClock(utc_ns=self._utc_ns, monotonic_ns=self._monotonic_ns)
-        pictures = decoded(container, stream, str(self._device), stall_s=self._options.stall_s)
-        for picture in pictures:
+        options = self._options
+        for picture in decoded(
+            container, stream, str(self._device), stall_s=options.stall_s, wait=options.wait
+        ):
             now_ns = self._monotonic_ns()
             pts_ns = now_ns if picture.pts_ns is None else picture.pts_ns
             stamp = clock.stamp(pts_ns, picture.waited_ns)
@@ -98,14 +104,12 @@ class WebcamSource:
         if container is not None:
             container.close()
 
-    def _refuse_busy(self, device: str) -> None:
-        try:
-            os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK))
-        except OSError as error:
-            if error.errno == errno.EBUSY:
-                raise SourceError(
-                    Reason.REFUSED, f"{device} is in use by another program; close that one"
-                ) from None
-            raise SourceError(
-                Reason.NOT_FOUND, f"{device} can't be opened: {error.strerror}; plug it in again"
-            ) from None
+    def _opened(self, wishes: Mapping[str, str]) -> InputContainer:
+        device = str(self._device)
+        return open_container(
+            device,
+            device,
+            {**_NO_BLOCKING, **wishes},
+            open_timeout_s=self._options.open_timeout_s,
+            container_format="v4l2",
+        )

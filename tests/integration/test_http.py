@@ -66,7 +66,7 @@ class TestRolling:
         predictions = watched.predictions(20)
         assert gapless(predictions)
         took_s = hole_s(predictions[0], predictions[-1])
-        assert 0.1 < took_s / len(predictions) < 0.5  # HLS comes by the second, and is paced
+        assert 0.1 < took_s / len(predictions) < 1  # HLS comes by the second, and is paced
         changes = [a["probabilities"] != b["probabilities"] for a, b in pairwise(predictions)]
         assert sum(changes) > len(changes) / 2
 
@@ -79,8 +79,8 @@ class TestRolling:
         server.start()
         live = watched.status("live", after=heard, timeout_s=LONG_S)
         assert live["stream_epoch"] > epoch
-        assert live["reconnects"] == 1
-        assert watched.complete(stream_epoch=live["stream_epoch"])
+        assert live["reconnects"] > 0
+        assert steady(watched)["stream_epoch"] > epoch
 
     def test_silent_without_closing(self, server: HttpServer, watched: Daemon) -> None:
         epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
@@ -91,22 +91,22 @@ class TestRolling:
         time.sleep(2 * STALL_S)  # some vain attempts: what is offered there is old
         assert len(watched.messages.of("prediction")) == known
         server.resume()
-        live = watched.status("live", after=heard, timeout_s=LONG_S)
-        assert live["stream_epoch"] > epoch
-        assert watched.complete(stream_epoch=live["stream_epoch"])
-        *_, before, after = epochs(watched.messages.of("prediction"))
-        assert hole_s(before[-1], after[0]) > STALL_S
+        watched.status("live", after=heard, timeout_s=LONG_S)
+        assert steady(watched)["stream_epoch"] > epoch
+        holes_s = [
+            hole_s(a[-1], b[0]) for a, b in pairwise(epochs(watched.messages.of("prediction")))
+        ]
+        assert max(holes_s) > 2 * STALL_S
 
     def test_restarted_with_another_size(self, server: HttpServer, watched: Daemon) -> None:
         epoch, heard = steady(watched)["stream_epoch"], len(watched.messages.all)
         server.stop()
         server.size = (640, 360)
         server.start()
-        live = watched.status("live", after=heard, timeout_s=LONG_S)
-        assert live["reason"] == "SIZE_CHANGE"
+        live = watched.status("live", "SIZE_CHANGE", after=heard, timeout_s=LONG_S)
         assert "640x360" in live["detail"]
         assert live["stream_epoch"] > epoch
-        assert watched.complete(stream_epoch=live["stream_epoch"])
+        assert steady(watched)["stream_epoch"] > epoch
 
     def test_no_window_spanned_a_hole(self, watched: Daemon) -> None:
         steady(watched)
@@ -122,10 +122,7 @@ def test_mjpeg_as_cameras_write_it(light_bundle: Path, lengths: bool, boundary: 
         MjpegServer(lengths=lengths, boundary=boundary) as server,
         Daemon(server.url, "--bundle", light_bundle) as daemon,
     ):
-        began_s = time.monotonic()
-        daemon.status("live", timeout_s=60)
-        assert daemon.complete()
-        assert time.monotonic() - began_s < 60
+        assert daemon.complete(timeout_s=LONG_S)
         assert daemon.stop() == 0
 
 
@@ -141,10 +138,10 @@ def test_hls_in_fragments_of_mp4(light_bundle: Path, tmp_path: Path) -> None:
 
 def test_mjpeg_changes_its_size(light_bundle: Path) -> None:
     with MjpegServer() as server, Daemon(server.url, "--bundle", light_bundle) as daemon:
-        daemon.complete(timeout_s=60)
+        daemon.complete(timeout_s=LONG_S)
         server.size = (480, 272)
         live = daemon.status("live", "SIZE_CHANGE")
-        assert daemon.complete(stream_epoch=live["stream_epoch"])
+        assert steady(daemon)["stream_epoch"] >= live["stream_epoch"]
         assert daemon.stop() == 0
         assert_windows_are_within_epochs(daemon)
 
@@ -155,8 +152,8 @@ def test_a_playlist_with_an_end_is_played_once(light_bundle: Path, tmp_path: Pat
         HlsServer(tmp_path, live=False, frames=75) as server,
         Daemon(server.url, "--bundle", light_bundle) as daemon,
     ):
-        daemon.complete(stream_epoch=0, timeout_s=60)
-        ended = daemon.status("offline", "CONNECTION_LOST", timeout_s=60)
+        daemon.complete(stream_epoch=0, timeout_s=LONG_S)
+        ended = daemon.status("offline", "CONNECTION_LOST", timeout_s=LONG_S)
         assert "ended the stream" in ended["detail"]
         heard = len(daemon.messages.all)
         daemon.status("offline", "CONNECTION_LOST", after=heard, timeout_s=LONG_S)
@@ -175,7 +172,7 @@ def test_nothing_at_the_path(light_bundle: Path) -> None:
         assert done.returncode == 3
         assert "there is nothing at" in done.stderr
         with Daemon(url, "--bundle", light_bundle) as daemon:
-            lost = daemon.status("offline", "NOT_FOUND", timeout_s=60)
+            lost = daemon.status("offline", "NOT_FOUND", timeout_s=LONG_S)
             assert lost["next_retry_s"] is not None
             assert daemon.stop() == 0
 
@@ -193,7 +190,7 @@ class TestPassword:
     def test_right(self, guarded: HttpServer, light_bundle: Path) -> None:
         url = guarded.url_with(f"viewer:{PASSWORD}")
         with Daemon(url, "--bundle", light_bundle, "-v") as daemon:
-            daemon.predictions(3, timeout_s=60)
+            daemon.predictions(3, timeout_s=LONG_S)
             assert daemon.stop() == 0
             assert_secret_is_kept(daemon, PASSWORD)
 
@@ -201,7 +198,7 @@ class TestPassword:
         secret = "wr@ng:" + PASSWORD
         url = guarded.url_with(f"viewer:{secret}")
         with Daemon(url, "--bundle", light_bundle, "-v") as daemon:
-            status = daemon.status("offline", "AUTH", timeout_s=60)
+            status = daemon.status("offline", "AUTH", timeout_s=LONG_S)
             assert "password" in status["detail"]
             assert status["url"].startswith("http://viewer:***@127.0.0.1:")
             assert daemon.stop() == 0

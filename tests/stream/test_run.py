@@ -147,7 +147,7 @@ def test_a_signal_stops_it_in_order_within_two_seconds(opening, endpoint, listen
 
 
 def test_a_file_is_told_to_its_end_and_then_the_daemon_ends(opening, endpoint, listener, video):
-    run(config(endpoint, video))
+    run(config(endpoint, video, realtime=True))  # for the listener to be there in time
     listener.close()
     assert [p.time.position_s for p in listener.of(Prediction)][-1] == 29 / 25
     (meta, *_) = listener.of(Meta)

@@ -38,7 +38,7 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
     measured = measure(run, chosen, crops=given.crops)
     found = tables(measured, {name: each.layout for name, each in run.recipe.sets.items()})
     described = {
-        "command": _command(given),
+        "command": _command(given, run.weights),
         "backbone": run.recipe.model.backbone,
         "weights": run.weights,
         "input_size": run.recipe.model.input_size,
@@ -87,7 +87,7 @@ def _splits(text: str, recipe: Recipe) -> tuple[int, ...]:
     return splits
 
 
-def _command(given: argparse.Namespace) -> str:
+def _command(given: argparse.Namespace, weights: str) -> str:
     """The command that makes these tables again."""
     words: Sequence[str] = (
         "gesta-train",
@@ -95,7 +95,7 @@ def _command(given: argparse.Namespace) -> str:
         given.recipe,
         f"--run={given.run}",
         *(f"--data={each}" for each in given.data),
-        f"--weights={given.weights}",
+        f"--weights={weights}",
         f"--seeds={given.seeds}",
         f"--stage1-seeds={given.stage1_seeds}",
         f"--gains={given.gains}",
