@@ -94,6 +94,14 @@ def test_four_models_are_trained_measured_and_set_beside_the_papers(
     assert torch.equal(whole["state_dict"]["rgb.attention.bias"], first["state_dict"][key])
     assert not (models / "cnn" / "features").exists()
 
+    # A row is a run like others: it can be drawn, where it looks too.
+    data = [word for word in arguments if word.startswith("--data")]
+    assert main(["report", "--run", str(models / "sta_tsn_gain1_head1"), *data]) == 0
+    pictures = {path.stem for path in (models / "sta_tsn_gain1_head1" / "report").glob("*.png")}
+    assert {"curves", "confusion_unseen_dis", "attention_left_0"} <= pictures
+    assert main(["report", "--run", str(run)]) == 0
+    assert "Table 2" in (run / "report" / "index.html").read_text(encoding="utf-8")
+
     # Again, with one seed more: what is done stays done.
     before = times(run)
     options[1] = "3"
