@@ -185,11 +185,11 @@ def test_garbage_is_counted_and_survived(server: RtspServer) -> None:
 
 
 def test_a_burst_at_the_start_is_kept_whole() -> None:
-    with RtspServer(burst=50) as server:
+    with RtspServer(burst=50, fps=5.0) as server:
         began_s = time.monotonic()
         frames = read(server.url, 50)
-        assert time.monotonic() - began_s < 1.9  # 50 frames are 2 s of pictures
-    assert set(np.diff([frame.pts_ns for frame in frames])) == {STEP_NS}
+        assert time.monotonic() - began_s < 8  # 50 frames are 10 s of pictures
+    assert set(np.diff([frame.pts_ns for frame in frames])) == {5 * STEP_NS}
 
 
 @pytest.mark.integration
@@ -351,7 +351,7 @@ def test_hls_segments_that_were_played_are_not_played_again(tmp_path: Path) -> N
     hls_offer(tmp_path, shows_from=0)
     with http_server(serve) as url:
         first = connection(url)
-        assert len(first) == 75  # the last three segments
+        assert 70 < len(first) <= 75  # the last three segments, but for what the decoder held back
         assert connection(url) == []
         hls_offer(tmp_path, shows_from=500)  # it has come back, at the very same times
         assert connection(url) == first
