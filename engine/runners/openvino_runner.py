@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ class OpenVinoRunner:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = ov.Core()
+            core = _core()
             graph = core.read_model(model)
             _check(name, "takes", signature.inputs, graph.inputs)
             self._requests: dict[int, ov.InferRequest] = {}
@@ -123,6 +124,17 @@ class OpenVinoRunner:
             if not spec.fits(found[key]):
                 raise RunnerError(f"graph {self._name} takes {key} as {spec}, not {found[key]}")
         return int(rows.pop())
+
+
+@cache
+def _core() -> ov.Core:
+    """The process's only one, kept to its end.
+
+    OpenVINO gives the thread that makes a core another stack for its signals, and takes it away
+    with that core. With two cores, which each put back what they found, the last to go puts back
+    one that is already freed: the next signal that Python handles then crashes the process.
+    """
+    return ov.Core()
 
 
 def _compile(

@@ -164,3 +164,21 @@ def test_nothing_of_openvinos_telemetry_is_loaded():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_signal_after_engines_were_closed_is_handled_as_ever():
+    # In a process of its own: where it goes wrong, the process is gone.
+    program = """
+import gc, os, signal
+from tests.engine.runners.test_openvino_runner import opened
+runners = [opened(), opened(), opened()]
+while runners:
+    runners.pop(0).close()
+    gc.collect()
+signal.signal(signal.SIGTERM, lambda number, frame: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["handled"]), done.stderr
