@@ -140,8 +140,15 @@ def test_mjpeg_changes_its_size(light_bundle: Path) -> None:
     with MjpegServer() as server, Daemon(server.url, "--bundle", light_bundle) as daemon:
         daemon.complete(timeout_s=LONG_S)
         server.size = (480, 272)
-        live = daemon.status("live", "SIZE_CHANGE")
-        assert steady(daemon)["stream_epoch"] >= live["stream_epoch"]
+        epoch = daemon.status("live", "SIZE_CHANGE")["stream_epoch"]
+        daemon.wait_for(
+            lambda: [
+                m for m in daemon.messages.of("prediction")
+                if m["stream_epoch"] >= epoch and m["window"]["complete"]
+            ],
+            "whole windows of the new size",
+            LONG_S,
+        )  # fmt: skip
         assert daemon.stop() == 0
         assert_windows_are_within_epochs(daemon)
 
