@@ -54,7 +54,8 @@ def _missing_libraries_explained() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     """Every command sets `handler`, a function of the parsed arguments."""
-    from training import commands, export_command, report_command
+    from training import commands, export_command
+    from training.report import command as report_command
     from training.teach import command as teach_command
 
     parser = argparse.ArgumentParser(

@@ -156,8 +156,9 @@ def handle(given: argparse.Namespace) -> int:
 
 
 def _steps(given: argparse.Namespace, run: Run) -> None:
-    from training import measure, steps
+    from training import steps
     from training.ablation.command import ablate
+    from training.evaluation import measure
     from training.export import NO_GRID
     from training.features import MODALITIES
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from engine.errors import FlowMismatch
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from training.data.annotations import IDLE
 from training.data.augment import Crops
 from training.data.preparation import Preparation

@@ -33,6 +33,7 @@ from training.data.labelled_streams import Interval, read_idle, read_streams
 from training.device import CPU
 from training.distributed import ALONE, Group
 from training.errors import CheckpointError, DataError, RecipeError
+from training.evaluation.streams import Timing
 from training.features import MODALITIES
 from training.model.build import Modality, ModelConfig, build, build_frame_classifier
 from training.model.consensus import Temperatures
@@ -40,7 +41,6 @@ from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
 from training.stage1_checkpoint import read_stage1_checkpoint
-from training.streaming_evaluation import Timing
 
 
 @dataclass(frozen=True)

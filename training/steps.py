@@ -1,6 +1,6 @@
 """The steps of a run, in their order: prepare, stage 1, stage 2, export.
 
-`training.measure` has the two before the last: calibrate and evaluate.
+`training.evaluation.measure` has the two before the last: calibrate and evaluate.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from training.data.prepare import prepare
 from training.errors import OutputError
 from training.export import export_bundle
 from training.features import MODALITIES, cached_features, digest_of
+from training.manifest import manifest_fields
 from training.model.build import Modality, build, build_head
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
-from training.report import manifest_fields
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
 from training.stage2 import feature_clips, saved_head, train_stage2

@@ -13,8 +13,8 @@ from engine.bundle import Bundle
 from tests.training.data.clips import write_clip
 from training.cli import main
 from training.commands import find_recipe
+from training.evaluation.results import read_metrics
 from training.progress import Progress
-from training.results import read_metrics
 from training.run import Run
 from training.steps import stage1
 

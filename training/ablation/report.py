@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from training.errors import DataError, OutputError
-from training.results import Result
+from training.evaluation.results import Result
 
 ROW_FILE = "row.json"
 

@@ -22,12 +22,12 @@ from training import steps
 from training.ablation.report import ROW_FILE, RowReport, read_row
 from training.ablation.rows import Row, Variant, on_split
 from training.ablation.scores import Head, all_kept, keep_features, scores_of
-from training.attention_focus import attention_focus
 from training.checkpoint import load_checkpoint
-from training.clip_scores import RGB, Protocol
 from training.data.frame_store import StoredClip
 from training.errors import DataError, OutputError
-from training.evaluate import DataSet, result, truth_of
+from training.evaluation.attention_focus import attention_focus
+from training.evaluation.clip_scores import RGB, Protocol
+from training.evaluation.clips import DataSet, result, truth_of
 from training.features import MODALITIES, digest_of
 from training.frozen import FrozenStream
 from training.model.build import Modality, build_head

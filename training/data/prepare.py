@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 
 from engine.arrays import U8
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from engine.flow.quantise import ZERO, quantise
 from engine.preprocess import grey
 from training.data.annotations import Clip

@@ -14,8 +14,8 @@ import torch
 from rich.console import Console
 
 from training.data.annotations import Clip
+from training.evaluation.metrics import Labels
 from training.features import MODALITIES
-from training.metrics import Labels
 from training.model.build import Modality
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import StaTsn

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from engine.arrays import F32
 from engine.calibration import fuse
 from engine.manifest import Calibration
-from training.calibrate import fit_temperature
-from training.metrics import (
+from training.evaluation.calibration import fit_temperature
+from training.evaluation.metrics import (
     Labels,
     accuracy,
     calibration_error,
@@ -25,7 +25,7 @@ from training.metrics import (
     confused_most,
     confusion,
 )
-from training.results import Mistake
+from training.evaluation.results import Mistake
 
 _MISTAKES = 5
 

@@ -13,8 +13,8 @@ from engine.manifest import Calibration, Manifest
 from training.data.annotations import IDLE, Clip
 from training.data.preparation import Preparation, PreparedFlow
 from training.errors import DataError, TrainingError
+from training.evaluation.metrics import accuracy
 from training.export import read_bundle
-from training.metrics import accuracy
 from training.model.build import ModelConfig
 from training.model.sta_tsn import StaTsn
 from training.progress import Progress

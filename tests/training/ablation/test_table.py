@@ -7,7 +7,7 @@ from training.ablation.rows import ROWS, Variant
 from training.ablation.show import cells, markdown, title
 from training.ablation.study import Measured
 from training.ablation.table import Table, tables
-from training.results import OfStreams, Result
+from training.evaluation.results import OfStreams, Result
 
 
 def measured(number: int, accuracy: float, **given: object) -> Measured:

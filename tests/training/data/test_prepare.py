@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from engine.flow.quantise import ZERO, quantise
 from engine.preprocess import grey
 from tests.training.data.clips import write_clip, write_clip_of_changing_size

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.manifest import Calibration
-from training.results import Mistake
+from training.evaluation.results import Mistake
 from training.teach.measure import (
     Predictions,
     Scores,
