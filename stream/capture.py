@@ -20,7 +20,7 @@ from stream.samples import SampleQueue
 from stream.sources.history import History
 from stream.sources.open import is_file, open_source
 from stream.sources.source import Source, SourceOptions, StreamInfo
-from stream.status import CaptureSnapshot, State, StatusChange
+from stream.status import CaptureSnapshot, State, StatusChange, explained
 
 __all__ = ["CaptureSnapshot", "CaptureThread", "State", "StatusChange"]
 
@@ -221,7 +221,8 @@ class CaptureThread:
             self._was_live = True
         if is_first or (self._sampler.epoch != epoch and self._sampler.epoch_reason is not None):
             reason = self._sampler.epoch_reason if self._sampler.epoch != epoch else None
-            self._tell("live", reason, self._explained(reason, frame))
+            words = explained(reason, frame, self._info, self.camera.max_gap_s)
+            self._tell("live", reason, words)
         return all(self._queue.put(sample) for sample in samples)
 
     def _is_given_up(self, frame: SourceFrame) -> bool:
@@ -298,15 +299,3 @@ class CaptureThread:
 
     def _is_endless(self) -> bool:
         return not is_file(self.camera.url)
-
-    def _explained(self, reason: Reason | None, frame: SourceFrame) -> str:
-        size = f"{frame.width}x{frame.height} px"
-        if reason is Reason.SIZE_CHANGE:
-            return f"the picture's size has changed to {size}"
-        if reason is Reason.CLOCK_JUMP:
-            return "the camera's timestamps jumped"
-        if reason is Reason.OVERLOAD:
-            return "this machine was too slow for the camera, and a hole was left"
-        if reason is Reason.STALL:
-            return f"nothing came for more than {self.camera.max_gap_s:g} s"
-        return f"{self._info.codec if self._info else 'video'}, {size}"

@@ -74,6 +74,7 @@ class Daemon:
         self._process = psutil.Process()
         self._started_ns = self._next_beat_ns = clock_ns()
         self._next_explain_ns: dict[str, int] = {}
+        self._away: dict[str, tuple[str, str | None, str]] = {}  # what was last said of a camera
         self.abandoned: list[str] = []
 
     def run(self) -> None:
@@ -132,10 +133,24 @@ class Daemon:
             **monitor.status_fields(self._clock_ns()),
         )
         self._send(status)
-        reason = f" {status.reason}" if status.reason else ""
+        self._log_status(status)
+
+    def _log_status(self, status: Status) -> None:
+        """What changed, once: a camera that is away for a week must not fill the log."""
+        name, told = status.camera or "", (status.state, status.reason, status.detail)
+        is_old = self._away.get(name) == told
+        if status.state == "connecting":
+            is_old = name in self._away
+        elif status.state in ("offline", "stalled"):
+            self._away[name] = told
+        else:
+            self._away.pop(name, None)
         level = logging.INFO if status.reason is None else logging.WARNING
+        reason = f" {status.reason}" if status.reason else ""
         detail = f": {status.detail}" if status.detail else ""
-        _log.log(level, "%s: %s%s%s", camera, status.state, reason, detail)
+        _log.log(
+            logging.DEBUG if is_old else level, "%s: %s%s%s", name, status.state, reason, detail
+        )
 
     def _beat(self) -> None:
         now_ns = self._clock_ns()

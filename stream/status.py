@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stream.errors import Reason
+from stream.frame import SourceFrame
 from stream.sources.source import StreamInfo
 
 State = Literal["connecting", "live", "stalled", "offline", "ended"]
@@ -61,3 +62,19 @@ class CaptureSnapshot:
     reconnects: int
     queue_depth: int
     info: StreamInfo | None
+
+
+def explained(
+    reason: Reason | None, frame: SourceFrame, info: StreamInfo | None, max_gap_s: float
+) -> str:
+    """Why an epoch began with this frame, in a sentence; without a reason, what is seen now."""
+    size = f"{frame.width}x{frame.height} px"
+    if reason is Reason.SIZE_CHANGE:
+        return f"the picture's size has changed to {size}"
+    if reason is Reason.CLOCK_JUMP:
+        return "the camera's timestamps jumped"
+    if reason is Reason.OVERLOAD:
+        return "this machine was too slow for the camera, and a hole was left"
+    if reason is Reason.STALL:
+        return f"nothing came for more than {max_gap_s:g} s"
+    return f"{info.codec if info else 'video'}, {size}"

@@ -18,6 +18,7 @@ from stream.messaging.messages import Heartbeat, Message, Meta, Prediction, Stat
 LABELS = 3  # shown per camera, where the terminal is high enough
 LABEL_CELLS = 14
 NARROW = 100  # below so many columns, bars and attention take half the room
+SMALL = 72  # below so many, there is none for attention and pace
 RATE_OVER_S = 2.0
 STALE_S = 2.0  # a prediction this old says little about now
 STATE_STYLES = {
@@ -100,19 +101,23 @@ class View:
         """
         now_ns = self._clock_ns()
         bar_cells, spark_cells = (10, 15) if width < NARROW else (20, 30)
+        if width < SMALL:
+            bar_cells = 5
         parts: list[RenderableType] = [self._headline(lost)]
         if notice:
             parts.append(Text(notice, "bold yellow"))
         if self._cameras:
             lines = min(LABELS, max(1, (height - 6) // len(self._cameras) - 1))
             table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="dim")
-            table.add_column("camera", no_wrap=True)
+            table.add_column("camera", no_wrap=True, max_width=10 if width < SMALL else None)
             table.add_column("action", width=LABEL_CELLS + bar_cells + 5)
-            table.add_column("attention", min_width=spark_cells, no_wrap=True)
-            table.add_column("pace", justify="right", no_wrap=True)
+            if width >= SMALL:
+                table.add_column("attention", min_width=spark_cells, no_wrap=True)
+                table.add_column("pace", justify="right", no_wrap=True)
             for name in sorted(self._cameras):
                 cells = _cells(self._cameras[name], now_ns, bar_cells, spark_cells)
-                table.add_row(*(Text("\n").join(cell[:lines]) for cell in cells))
+                shown = cells[: len(table.columns)]
+                table.add_row(*(Text("\n").join(cell[:lines]) for cell in shown))
                 if lines > 1:
                     table.add_row()
             parts.append(table)

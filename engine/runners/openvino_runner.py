@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -69,16 +69,10 @@ class OpenVinoRunner:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = _core()
-            graph = core.read_model(model)
-            _check(name, "takes", signature.inputs, graph.inputs)
-            self._requests: dict[int, ov.InferRequest] = {}
-            for batch in sorted(batches, reverse=True):
-                graph.reshape({key: [batch, *s.shape[1:]] for key, s in signature.inputs.items()})
-                # Only now are all sizes inside the graph known.
-                _check(name, "gives", signature.outputs, graph.outputs)
-                compiled = _compile(core, graph, settings, cache_dir)
-                self._requests[batch] = compiled.create_infer_request()
+            with ThreadPoolExecutor(max_workers=1) as thread:  # _compiled says why
+                self._requests = thread.submit(
+                    _compiled, name, model, signature, batches, settings, cache_dir
+                ).result()
         except RuntimeError as error:
             raise RunnerError(
                 f"OpenVINO can't open the graph {name} ({_reason(error)}); export the bundle again"
@@ -126,15 +120,32 @@ class OpenVinoRunner:
         return int(rows.pop())
 
 
-@cache
-def _core() -> ov.Core:
-    """The process's only one, kept to its end.
+def _compiled(
+    name: str,
+    model: bytes,
+    signature: Signature,
+    batches: Sequence[int],
+    settings: dict[str, object],
+    cache_dir: Path | None,
+) -> dict[int, ov.InferRequest]:
+    """A request for each batch size, the largest first.
 
-    OpenVINO gives the thread that makes a core another stack for its signals, and takes it away
-    with that core. With two cores, which each put back what they found, the last to go puts back
-    one that is already freed: the next signal that Python handles then crashes the process.
+    To be called in a thread that ends soon. OpenVINO's CPU plugin gives the thread that loads it a
+    stack of its own for signals, and frees that when it is unloaded, often without taking it away:
+    the next signal with a handler, a Ctrl-C, would then be a segmentation fault. A thread that is
+    gone by then gets no signals.
     """
-    return ov.Core()
+    core = ov.Core()
+    graph = core.read_model(model)
+    _check(name, "takes", signature.inputs, graph.inputs)
+    requests = {}
+    for batch in sorted(batches, reverse=True):
+        graph.reshape({key: [batch, *s.shape[1:]] for key, s in signature.inputs.items()})
+        # Only now are all sizes inside the graph known.
+        _check(name, "gives", signature.outputs, graph.outputs)
+        compiled = _compile(core, graph, settings, cache_dir)
+        requests[batch] = compiled.create_infer_request()
+    return requests
 
 
 def _compile(

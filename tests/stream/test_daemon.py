@@ -1,5 +1,6 @@
 """The main thread with stand-ins around it, and a real publisher and subscriber."""
 
+import logging
 import threading
 import time
 
@@ -251,6 +252,32 @@ def test_threads_that_hang_are_left_behind_by_the_deadline_and_named(house, capl
     assert home.ended(2.0)
     assert home.daemon.abandoned[:2] == ["capture:hall", "capture:yard"]
     assert "capture:hall" in caplog.text
+
+
+def test_a_camera_that_stays_away_is_logged_once_and_published_each_time(house, caplog):
+    caplog.set_level(logging.INFO)
+    home = house("hall")
+    home.receive(Meta)  # it listens now
+    hall = home.cameras["hall"]
+    for _ in range(5):
+        hall.tell("connecting")
+        hall.tell("offline", Reason.REFUSED, "nobody listens", next_retry_s=9.0)
+    hall.tell("offline", Reason.TIMEOUT, "no answer")
+    hall.tell("connecting")
+    hall.tell("live", None, "h264, 640x480 px")
+    hall.tell("offline", Reason.REFUSED, "nobody listens")
+    states = [home.receive(Status)[-1].message.state for _ in range(14)]
+    assert states == [*("connecting", "offline") * 5, "offline", "connecting", "live", "offline"]
+    home.stop.set()
+    assert home.ended()
+    told = [record.getMessage() for record in caplog.records if "hall: " in record.getMessage()]
+    assert told[:-1] == [  # the last says that it was stopped
+        "hall: connecting",
+        "hall: offline REFUSED: nobody listens",
+        "hall: offline TIMEOUT: no answer",
+        "hall: live: h264, 640x480 px",
+        "hall: offline REFUSED: nobody listens",
+    ]
 
 
 def test_a_dead_engine_ends_the_daemon_with_its_error(house):

@@ -74,6 +74,20 @@ def test_it_fits_the_terminal(view, width):
     assert "…" not in text
 
 
+def test_a_small_terminal_shows_camera_and_action(view):
+    sender = envelope()
+    for name in ("cam0", "loading-dock-north"):
+        view.take(status(sender, name))
+        view.take(prediction(sender, name))
+    view.take(status(sender, "roof", state="offline", reason=Reason.REFUSED, detail="not there"))
+    lines = drawn(view, 40).splitlines()
+    assert max(len(line) for line in lines) <= 40
+    (walk, *_) = (line for line in lines if "walk" in line and "cam0" in line)
+    assert "75%" in walk
+    assert any("loading-d" in line for line in lines)
+    assert any("roof" in line and "not there" in line for line in lines)
+
+
 def test_many_cameras_get_one_line_each_on_a_low_terminal(view):
     sender = envelope()
     for i in range(20):

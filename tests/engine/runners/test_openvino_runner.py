@@ -166,19 +166,18 @@ def test_nothing_of_openvinos_telemetry_is_loaded():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_signal_after_engines_were_closed_is_handled_as_ever():
-    # In a process of its own: where it goes wrong, the process is gone.
-    program = """
-import gc, os, signal
-from tests.engine.runners.test_openvino_runner import opened
-runners = [opened(), opened(), opened()]
-while runners:
-    runners.pop(0).close()
-    gc.collect()
-signal.signal(signal.SIGTERM, lambda number, frame: print("handled"))
-os.kill(os.getpid(), signal.SIGTERM)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+def test_a_signal_after_closing_is_no_crash():
+    """OpenVINO leaves a thread that loads it with a stack for signals that is no longer there."""
+    code = (
+        "import gc, os, signal\n"
+        "from tests.engine.runners.test_openvino_runner import opened\n"
+        "runners = [opened() for _ in range(3)]\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled', flush=True))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "for runner in runners: runner.close()\n"
+        "del runner, runners; gc.collect()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
     )
-    assert (done.returncode, done.stdout.split()) == (0, ["handled"]), done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "handled\n" * 2

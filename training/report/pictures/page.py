@@ -65,7 +65,9 @@ def write_page(folder: Path, *, title: str, lead: str, sections: Sequence[Sectio
         if section.tables or section.pictures or section.texts
     ]
     templates = Environment(
-        loader=PackageLoader("training.report", "pictures"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("training.report", "pictures"),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     text = templates.get_template("page.html").render(title=title, lead=lead, sections=shown)
     path = folder / "index.html"
