@@ -164,10 +164,10 @@ def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
             frames_per_segment=described.frames_per_segment,
             spatial_attention="rgb.attention.bias" in state,
             spatial_gain=described.spatial_gain,
-            rgb_mean=tuple(state["rgb.mean"].tolist()),
-            rgb_std=tuple(state["rgb.std"].tolist()),
-            flow_mean=tuple(state["flow.mean"].tolist()),
-            flow_std=tuple(state["flow.std"].tolist()),
+            rgb_mean=_decimals(state["rgb.mean"]),
+            rgb_std=_decimals(state["rgb.std"]),
+            flow_mean=_decimals(state["flow.mean"]),
+            flow_std=_decimals(state["flow.std"]),
         )
         calibration = described.calibration
         temperatures = Temperatures(
@@ -222,6 +222,11 @@ def random_bundle(
     }
     model = random_model(config, seed=seed)
     return export_bundle(model, config, folder, manifest=fields)
+
+
+def _decimals(values: Tensor) -> tuple[float, ...]:
+    """fp32 numbers as somebody wrote them: 57.6, and not 57.599998."""
+    return tuple(float(str(value)) for value in values.numpy())
 
 
 def _graphs(model: StaTsn, config: ModelConfig) -> dict[str, bytes]:

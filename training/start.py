@@ -17,7 +17,7 @@ from engine.bundle import Bundle
 from engine.manifest import Manifest
 from training.device import CPU
 from training.errors import WeightsError
-from training.export import load_bundle
+from training.export import load_bundle, read_bundle
 from training.model.backbone import recalibrate_batch_norm, rgb_range
 from training.model.build import Modality, ModelConfig, build_frame_classifier
 from training.model.sta_tsn import FrameClassifier, StaTsn
@@ -33,12 +33,8 @@ def input_range(weights: str) -> dict[str, Any]:
     if not weights.startswith(_BUNDLE):
         mean, std = rgb_range(weights)
         return {"rgb_mean": mean, "rgb_std": std}
-    model, _ = _open(weights.removeprefix(_BUNDLE))
-    return {
-        f"{name}_{part}": tuple(getattr(stream, part).tolist())
-        for name, stream in (("rgb", model.rgb), ("flow", model.flow))
-        for part in ("mean", "std")
-    }
+    _, config = read_bundle(weights.removeprefix(_BUNDLE))
+    return {key: getattr(config, key) for key in ("rgb_mean", "rgb_std", "flow_mean", "flow_std")}
 
 
 def start_frame_classifier(

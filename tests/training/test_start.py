@@ -98,3 +98,4 @@ def test_a_bundle_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
 def test_the_default_bundle_can_be_trained_on() -> None:
     fields = input_range("bundle:default")
     assert set(fields) == {"rgb_mean", "rgb_std", "flow_mean", "flow_std"}
+    assert fields["flow_std"] == (57.6,)  # as a recipe without a bundle has it
