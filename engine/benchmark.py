@@ -30,7 +30,7 @@ from engine.arrays import U8
 from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.errors import EngineError
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from engine.lanes import Lanes, lane_step
 from engine.manifest import Manifest
 from engine.preprocess import grey

@@ -15,7 +15,7 @@ FORMAT = 1  # the only bundle format there is so far
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -23,7 +23,7 @@ class FlowEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """A flow that the bundle accepts.
 
     bound_px: flow is clipped to +-bound (px per grid step) before it becomes bytes.
-    parameters: the estimator's, as `engine.flow.estimator.open_flow` takes them.
+    parameters: the estimator's, as `engine.flow.open.open_flow` takes them.
     accuracy: the test accuracy measured with this flow, 0..1; None where nobody measured.
     """
 

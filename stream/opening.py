@@ -12,7 +12,8 @@ from rich.console import Console
 
 from engine.bundle import Bundle
 from engine.device import open_graphs
-from engine.flow.estimator import FlowEstimator, open_flow
+from engine.flow.estimator import FlowEstimator
+from engine.flow.open import open_flow
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
 from engine.runners.runner import Graphs

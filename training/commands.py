@@ -6,14 +6,20 @@ What needs torch is imported by the functions that use it: help and parsing go w
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.errors import RecipeError
+from training.ablation.options import add_options as add_ablation_options
+from training.arguments import named_folder, positive
+from training.errors import DeviceError, ExportError, RecipeError
 
 if TYPE_CHECKING:
+    import torch
+
     from training.model.build import Modality
     from training.recipe import Recipe
+    from training.run import Run
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -21,8 +27,9 @@ _HELP = {
     "prepare": "decode the clips to grid frames and optical flow, once",
     "stage1": "train the CNNs with spatial attention",
     "stage2": "train key-frame exploration on the frozen CNNs",
-    "calibrate": "fit the temperature on the streams held out for it",
+    "calibrate": "fit temperatures and the abstention threshold on what is held out for it",
     "evaluate": "measure the model on the test parts",
+    "ablate": "train and measure the four models of the paper's Table 2 on equal terms",
     "run": "prepare, stage1, stage2, calibrate, evaluate and export, going on where it stopped",
 }
 
@@ -53,10 +60,10 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         )
         parser.add_argument(
             "--weights",
-            default="imagenet",
-            metavar="imagenet|none|FILE",
+            metavar="imagenet|none|FILE|bundle:NAME",
             help="what the CNNs start from: torchvision's ImageNet weights (fetched once), "
-            "nothing, or a state dict (.npz or .pt); default: imagenet",
+            "nothing, a state dict (.npz or .pt), or a bundle's own weights (a built-in name or "
+            "a path); default: what the run began with, else imagenet",
         )
         parser.add_argument(
             "--threads",
@@ -64,12 +71,49 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             metavar="N",
             help="processor cores to use (default: all)",
         )
-        if name in ("stage1", "stage2"):
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="stop at a clip that is missing, damaged or of an unknown class, and where a "
+            "class has none (default: name and count them, and go on)",
+        )
+        if name in ("prepare", "run", "ablate"):
+            parser.add_argument(
+                "--workers",
+                type=positive,
+                metavar="N",
+                help="processes that prepare clips (default: one a core)",
+            )
+        if name in ("evaluate", "run"):
+            parser.add_argument(
+                "--crops",
+                type=int,
+                choices=(1, 10),
+                default=1,
+                help="also score clips by this many crops of each frame: 10 is the paper's "
+                "(default: 1, the centre crop)",
+            )
+        parser.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="where networks are computed; auto is an NVIDIA GPU where there is one",
+        )
+        parser.add_argument(
+            "--loaders",
+            type=int,
+            metavar="N",
+            help="threads that prepare images ahead (default: 1, and 8 for a GPU); the result is "
+            "the same for any number",
+        )
+        if name in ("stage1", "stage2", "ablate"):
             parser.add_argument(
                 "--stream",
                 choices=("rgb", "flow"),
                 help="train this one only; two processes, one for each stream, use two cores best",
             )
+        if name == "ablate":
+            add_ablation_options(parser)
         parser.set_defaults(handler=handle, command=name)
 
 
@@ -77,24 +121,55 @@ def handle(given: argparse.Namespace) -> int:
     """Do what was asked for; raises TrainingError with a sentence for the user."""
     import torch
 
-    from training import steps
-    from training.features import MODALITIES
-    from training.progress import Progress
+    from training.device import settle
+    from training.distributed import joined, processes
+    from training.progress import QUIET, Progress
+    from training.record import keep_config, keep_environment, weights_of
     from training.run import Run
 
     if given.threads is not None:
         torch.set_num_threads(given.threads)
-    run = Run(
-        recipe=find_recipe(given.recipe),
-        folder=given.run,
-        data=dict(_named_folder(text) for text in given.data),
-        weights=given.weights,
-        progress=Progress(log=given.run / "run.log"),
-    )
+    recipe, weights = find_recipe(given.recipe), weights_of(given.run, given.weights)
+    if processes() > 1 and given.command != "stage1":
+        raise DeviceError(
+            f"Only stage1 is shared among processes: start `gesta-train {given.command}` without "
+            "torchrun."
+        )
+    with joined(given.device) as (group, device):
+        settle(device)
+        run = Run(
+            recipe=recipe,
+            folder=given.run,
+            data=dict(named_folder(text) for text in given.data),
+            weights=weights,
+            progress=Progress(log=given.run / "run.log") if group.leads else QUIET,
+            strict=given.strict,
+            device=device,
+            group=group,
+            threads=_loaders(given.loaders, device),
+        )
+        if group.leads:
+            keep_config(run.folder, recipe, weights)
+            keep_environment(run.folder, given.command, sys.argv, device)
+        _steps(given, run)
+    return 0
+
+
+def _steps(given: argparse.Namespace, run: Run) -> None:
+    from training import steps
+    from training.ablation.command import ablate
+    from training.evaluation import measure
+    from training.export import NO_GRID
+    from training.features import MODALITIES
+
     command: str = given.command
+    if command == "run" and run.recipe.prepared.grid_fps == "native":
+        raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
     if command in ("prepare", "run"):
-        steps.prepare_data(run)
+        steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)
+    if command == "ablate":
+        ablate(run, given, chosen)
     if command in ("stage1", "run"):
         for modality in MODALITIES if chosen is None else (chosen,):
             steps.stage1(run, modality)
@@ -104,12 +179,17 @@ def handle(given: argparse.Namespace) -> int:
         else:
             steps.stage2(run, chosen)
     if command in ("calibrate", "run"):
-        steps.calibrate(run)
+        measure.calibrate(run)
     if command in ("evaluate", "run"):
-        steps.evaluate_model(run)
+        measure.evaluate(run, crops=given.crops)
     if command == "run":
         steps.export(run)
-    return 0
+
+
+def _loaders(given: int | None, device: torch.device) -> int:
+    if given is not None and given < 0:
+        raise RecipeError(f"--loaders must not be negative, instead got {given}.")
+    return given if given is not None else (1 if device.type == "cpu" else 8)
 
 
 def find_recipe(text: str) -> Recipe:
@@ -124,17 +204,3 @@ def find_recipe(text: str) -> Recipe:
         names = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise RecipeError(f"There is no recipe {text!r}: give a .toml file, or one of {names}.")
     return read_recipe(built_in)
-
-
-def positive(text: str) -> int:
-    """A number of things, for a parser: 1 or more."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise RecipeError(f"--data takes SET=FOLDER, instead got {text!r}.")
-    return name, Path(folder)

@@ -5,6 +5,7 @@ TrainingError            exit code 2: usage or configuration
 ├── WeightsError         pre-trained weights that cannot be had or do not fit
 ├── CheckpointError      a run's checkpoint that cannot be read or does not fit
 ├── RecipeError          a recipe with a wrong key or value
+├── DeviceError          a device that isn't there, or processes that can't share the work
 ├── DataError            exit code 3: a data set or clip that cannot be used
 ├── ExportError          exit code 4: a bundle that cannot be made or read back
 └── OutputError          exit code 5: a place that cannot be written
@@ -33,6 +34,10 @@ class CheckpointError(TrainingError):
 
 class RecipeError(TrainingError):
     """A recipe with an unknown key or an impossible value."""
+
+
+class DeviceError(TrainingError):
+    """A device that is not there, or processes that cannot share the work."""
 
 
 class DataError(TrainingError):

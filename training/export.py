@@ -30,6 +30,11 @@ from training.random_model import random_model
 # activation; what that costs is measured for each shipped bundle, and may be stated tighter.
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.05}
 
+NO_GRID = (
+    "These clips keep their native rate, and a bundle needs a grid, which streams are put on: "
+    "give `prepared.grid_fps` a number, then prepare and train again."
+)
+
 _GRAPHS = {"rgb": "rgb.", "flow": "flow.", "rgb_head": "rgb_head.", "flow_head": "flow_head."}
 _STEP = "key_frames."  # a head's parameters lie one level down in its lane step
 
@@ -68,8 +73,7 @@ def export_bundle(
             size_px=config.input_size,
             flow_channels=FLOW_CHANNELS,
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} is already there: choose another place, or remove it first.")
+    check_free(folder)
     part = folder.with_name(f".{folder.name}.part")  # a bundle appears whole or not at all
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -92,6 +96,12 @@ def export_bundle(
     return described
 
 
+def check_free(folder: Path) -> None:
+    """Raises OutputError where there is something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} is already there: choose another place, or remove it first.")
+
+
 def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
     """bundle.json of a model of this configuration, with the other `fields` given.
 
@@ -112,6 +122,8 @@ def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
             f"The manifest says {twice[0]} = {fields[twice[0]]}, but the model was built with "
             f"{whole[twice[0]]}: leave {twice[0]} out of the manifest."
         )
+    if fields.get("grid_fps") == "native":
+        raise ExportError(NO_GRID)
     try:
         described = msgspec.convert({"tolerance": TOLERANCE, **fields, **whole}, Manifest)
     except msgspec.ValidationError as error:
@@ -131,6 +143,11 @@ def load_bundle(path: str | Path) -> StaTsn:
         engine.errors.BundleError: no such bundle, or a damaged one.
         ExportError: its graphs don't hold the parameters of the model that it describes.
     """
+    return read_bundle(path)[0]
+
+
+def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
+    """`load_bundle`, and the configuration that builds such a model."""
     bundle = Bundle.open(path)
     described = bundle.manifest
     state: dict[str, Tensor] = {}
@@ -147,10 +164,10 @@ def load_bundle(path: str | Path) -> StaTsn:
             frames_per_segment=described.frames_per_segment,
             spatial_attention="rgb.attention.bias" in state,
             spatial_gain=described.spatial_gain,
-            rgb_mean=tuple(state["rgb.mean"].tolist()),
-            rgb_std=tuple(state["rgb.std"].tolist()),
-            flow_mean=tuple(state["flow.mean"].tolist()),
-            flow_std=tuple(state["flow.std"].tolist()),
+            rgb_mean=_decimals(state["rgb.mean"]),
+            rgb_std=_decimals(state["rgb.std"]),
+            flow_mean=_decimals(state["flow.mean"]),
+            flow_std=_decimals(state["flow.std"]),
         )
         calibration = described.calibration
         temperatures = Temperatures(
@@ -165,7 +182,7 @@ def load_bundle(path: str | Path) -> StaTsn:
             f"The graphs of {bundle.path} don't hold the model that its bundle.json describes "
             f"({str(error).splitlines()[-1].strip()}): export it again with this version."
         ) from error
-    return model
+    return model, config
 
 
 def random_bundle(
@@ -205,6 +222,11 @@ def random_bundle(
     }
     model = random_model(config, seed=seed)
     return export_bundle(model, config, folder, manifest=fields)
+
+
+def _decimals(values: Tensor) -> tuple[float, ...]:
+    """fp32 numbers as somebody wrote them: 57.6, and not 57.599998."""
+    return tuple(float(str(value)) for value in values.numpy())
 
 
 def _graphs(model: StaTsn, config: ModelConfig) -> dict[str, bytes]:

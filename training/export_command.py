@@ -100,7 +100,7 @@ def handle(given: argparse.Namespace) -> int:
         model, config, fields = read_model(given.checkpoint)
         _say(f"exporting {given.checkpoint}")
         described = export_bundle(model, config, given.out, manifest={**fields, **named})
-    _check(given.out, described)
+    check_bundle(given.out, described)
     return 0
 
 
@@ -135,7 +135,7 @@ def read_model(path: Path) -> tuple[StaTsn, ModelConfig, Mapping[str, Any]]:
     return model, config, state["manifest"]
 
 
-def _check(folder: Path, described: Manifest) -> None:
+def check_bundle(folder: Path, described: Manifest) -> None:
     """The engine's own gate: compile the graphs and compare with the golden vectors."""
     open_graphs(Bundle.open(folder.resolve()), "cpu", "fp32", progress=_say).close()
     size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6

@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
-from engine.arrays import F32
+from engine.arrays import F32, U8
 from training.data.augment import Crop, random_crop, standard_crops
+from training.data.footage import Footage
 from training.data.frame_store import StoredClip
+from training.data.prefetch import prefetched
+from training.device import autocast
+from training.errors import OutputError
+from training.frozen import FrozenStream
 from training.model.build import Modality
 from training.model.sta_tsn import SpatialStream
 from training.progress import Progress
 
-_BATCH = 16  # images; more of them only leave the cache
+_BATCH = 16  # images; more of them only leave a CPU's cache
+_BATCH_OF_GPU = 128
 
 MODALITIES: tuple[Modality, ...] = ("rgb", "flow")
 
@@ -29,9 +37,9 @@ Features = dict[str, F32]  # clip key -> [T, D]
 
 
 def clip_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
-    clip: StoredClip,
+    clip: Footage,
     *,
     side: int,
     crop: Crop | None = None,
@@ -40,26 +48,20 @@ def clip_features(
 ) -> F32:
     """[T, D]: the feature of each tick of `ticks` (all of them where None), of one crop.
 
-    crop: the centre crop where None, as a stream is scored.
+    Computed on the device that `stream` is on. crop: the centre crop where None, as a stream is
+    scored.
     """
-    chosen = list(range(clip.ticks)) if ticks is None else list(ticks)
-    if crop is None:
-        crop = standard_crops(clip.size, side)[0]
-    parts = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        for start in range(0, len(chosen), _BATCH):
-            part = chosen[start : start + _BATCH]
-            if modality == "rgb":
-                images = crop.frames(clip.frames_at(part), side)
-            else:
-                images = crop.stacks(clip.stacks_at(part), side)
-            features, _ = stream(torch.from_numpy(images))
-            parts.append(features.float().numpy())
+    chosen = range(clip.ticks) if ticks is None else ticks
+    looked_at = _Look(clip, crop or standard_crops(clip.size, side)[0])
+    parts = [
+        _features(stream, looked_at.images(modality, part, side), precision)
+        for part in _parts(chosen, stream.device)
+    ]
     return np.concatenate(parts)
 
 
 def view_features(
-    stream: SpatialStream,
+    stream: SpatialStream | FrozenStream,
     modality: Modality,
     clips: Sequence[StoredClip],
     *,
@@ -68,18 +70,64 @@ def view_features(
     seed: int,
     precision: str,
     advance: Callable[[], None],
+    threads: int = 0,
 ) -> Features:
-    """One view of every clip: view 0 is the centre crop, the others are random crops and flips."""
-    found: Features = {}
-    for number, clip in enumerate(clips):
-        crop = None
-        if view > 0:
-            crop = random_crop(clip.size, np.random.default_rng((seed, view, number)))
-        found[clip.key] = clip_features(
-            stream, modality, clip, side=side, crop=crop, precision=precision
-        )
-        advance()
-    return found
+    """One view of every clip: view 0 is the centre crop, the others are random crops and flips.
+
+    threads: that get the images of later clips ready meanwhile.
+    """
+    looks = [
+        _Look(clip, standard_crops(clip.size, side)[0])
+        if view == 0
+        else _Look(clip, random_crop(clip.size, np.random.default_rng((seed, view, number))))
+        for number, clip in enumerate(clips)
+    ]
+    jobs = [
+        (clip, look, part)
+        for clip, look in zip(clips, looks, strict=True)
+        for part in _parts(range(clip.ticks), stream.device)
+    ]
+
+    def images(job: tuple[StoredClip, _Look, Sequence[int]]) -> tuple[StoredClip, U8]:
+        clip, look, part = job
+        return clip, look.images(modality, part, side)
+
+    found: dict[str, list[F32]] = {clip.key: [] for clip in clips}
+    last = None
+    for clip, some in prefetched(images, jobs, threads):
+        found[clip.key].append(_features(stream, some, precision))
+        if clip is not last:
+            advance()
+        last = clip
+    return {key: np.concatenate(parts) for key, parts in found.items()}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A clip, and where it is looked at."""
+
+    clip: Footage
+    crop: Crop
+
+    def images(self, modality: Modality, ticks: Sequence[int], side: int) -> U8:
+        """[n, S, S, 3] or [n, 20, S, S]."""
+        if modality == "rgb":
+            return self.crop.frames(self.clip.frames_at(ticks), side)
+        return self.crop.stacks(self.clip.stacks_at(ticks), side)
+
+
+def _parts(ticks: Sequence[int], device: torch.device) -> list[Sequence[int]]:
+    """`ticks` in as many at a time as suit a device."""
+    size = _BATCH if device.type == "cpu" else _BATCH_OF_GPU
+    return [ticks[start : start + size] for start in range(0, len(ticks), size)]
+
+
+def _features(stream: SpatialStream | FrozenStream, images: U8, precision: str) -> F32:
+    """[n, ...] -> [n, D]."""
+    device = stream.device
+    with torch.inference_mode(), autocast(device, precision):
+        features, _ = stream(torch.from_numpy(images).to(device))
+    return cast(F32, features.float().cpu().numpy())
 
 
 def cached_features(
@@ -94,6 +142,7 @@ def cached_features(
     folder: Path,
     name: str,
     progress: Progress,
+    threads: int = 0,
 ) -> list[Features]:
     """`views` views of `clips`, each read from `folder` where it lies there from before.
 
@@ -101,12 +150,15 @@ def cached_features(
     """
     digest = digest_of(stream)
     found: list[Features] = []
-    for view in range(views):
-        path = folder / f"{modality}_{name}_view{view}_{digest}.npz"
+    paths = [folder / f"{modality}_{name}_view{view}_{digest}.npz" for view in range(views)]
+    computes: SpatialStream | FrozenStream = stream
+    if stream.device.type == "cpu" and not all(path.is_file() for path in paths):
+        computes = FrozenStream(stream, side=side, precision=precision)
+    for view, path in enumerate(paths):
         if not path.is_file():
             with progress.task(f"{modality} features of {name}, view {view}", len(clips)) as step:
                 fresh = view_features(
-                    stream,
+                    computes,
                     modality,
                     clips,
                     view=view,
@@ -114,6 +166,7 @@ def cached_features(
                     seed=seed,
                     precision=precision,
                     advance=step,
+                    threads=threads,
                 )
             # fp16: half the room, and far finer than what training on them can tell apart.
             small: dict[str, Any] = {key: value.astype(np.float16) for key, value in fresh.items()}
@@ -124,18 +177,29 @@ def cached_features(
     return found
 
 
-def digest_of(stream: SpatialStream) -> str:
-    """A short name for the weights of a stream."""
+def digest_of(module: nn.Module) -> str:
+    """A short name for the weights of a stream, or of a whole model."""
     digest = hashlib.sha256()
-    for value in stream.state_dict().values():
-        digest.update(value.contiguous().numpy().tobytes())
+    for value in module.state_dict().values():
+        digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
-    """A path to write to that becomes `path` when the writing is over."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A path to write to that becomes `path` when the writing is over.
+
+    Raises OutputError where it can't be written.
+    """
     part = path.with_suffix(".part.npz")
-    yield part
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise OutputError(
+            f"The features {path} can't be written ({error.strerror}): free some space and run "
+            "again; what was finished is kept."
+        ) from error

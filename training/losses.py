@@ -1,7 +1,8 @@
 """The losses of both stages: cross-entropy of clips, blended or not, and the paper's
 temporal-attention regularisation.
 
-Shapes: B clips, N segments, k frames per segment, C classes.
+Shapes: B clips, N segments (of which the first stage has one image each), k frames per segment,
+C classes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from training.model.consensus import segment_consensus
 
 
 class Blend(NamedTuple):
@@ -29,12 +32,13 @@ class Blend(NamedTuple):
         return part * images + (1 - part) * images[self.partner]
 
 
-def random_blend(count: int, alpha: float, rng: np.random.Generator) -> Blend:
+def random_blend(
+    count: int, alpha: float, rng: np.random.Generator, device: torch.device | None = None
+) -> Blend:
     """A partner and a part from Beta(alpha, alpha) for each of `count` clips."""
     part = rng.beta(alpha, alpha, count).astype(np.float32)
-    return Blend(
-        torch.from_numpy(rng.permutation(count)), torch.from_numpy(np.maximum(part, 1 - part))
-    )
+    partner = torch.from_numpy(rng.permutation(count))
+    return Blend(partner.to(device), torch.from_numpy(np.maximum(part, 1 - part)).to(device))
 
 
 def stage1_loss(
@@ -48,6 +52,25 @@ def stage1_loss(
         scores, labels[blend.partner], label_smoothing=label_smoothing, reduction="none"
     )
     return (blend.part * own + (1 - blend.part) * other).sum()
+
+
+def clips_loss(
+    scores: Tensor,
+    labels: Tensor,
+    *,
+    consensus: bool,
+    label_smoothing: float = 0.0,
+    blend: Blend | None = None,
+) -> Tensor:
+    """The first stage's loss of clips by the scores [B, N, C] of N images each, summed over clips.
+
+    consensus: the loss of the images' mean scores (TSN); else the mean of each image's own loss.
+    """
+    judged = (segment_consensus(scores),) if consensus else scores.unbind(1)  # [B, C] each
+    losses = [
+        stage1_loss(each, labels, label_smoothing=label_smoothing, blend=blend) for each in judged
+    ]
+    return torch.stack(losses).mean()
 
 
 class Loss(NamedTuple):

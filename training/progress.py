@@ -49,3 +49,6 @@ class Progress:
         with Bars(*columns, console=self._console, transient=True) as bars:
             bar = bars.add_task(name, total=total)
             yield lambda: bars.advance(bar)
+
+
+QUIET = Progress(console=Console(quiet=True))  # for processes that another one leads

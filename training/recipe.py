@@ -7,47 +7,54 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.flow.estimator import FlowParameter
+from engine.errors import FlowMismatch
+from engine.flow.open import open_flow
 from training.data.annotations import IDLE
-from training.data.frame_store import Preparation
+from training.data.augment import Crops
+from training.data.preparation import Preparation
 from training.errors import RecipeError
-from training.model.backbone import rgb_range
 from training.model.build import ModelConfig
+from training.start import input_range
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
+OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
+
+
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A set of clips, by the name that `--data NAME=FOLDER` gives a place to.
 
-    layout: `folder` is FOLDER/CLASS/*.mp4; `jhmdb` is FOLDER/videos/CLASS/*.mp4 with the official
-        lists in FOLDER/splits; `streams` is FOLDER/*.mp4 with the truth beside each.
-    split: which official split, for `jhmdb`; its train part is trained on, its test part tested.
-    use: what it is for: a `folder` to train or test, `streams` to calibrate or test; `jhmdb`
-        stays `train`, and brings its test part along.
+    layout: `folder` is FOLDER/CLASS/*.mp4; `ucf101`, `hmdb51` and `jhmdb` are
+        FOLDER/videos/CLASS/*.avi with the official lists in FOLDER/splits; `thumos14` is
+        FOLDER/{training,validation,test,splits}; `streams` is FOLDER/*.mp4 with the truth beside
+        each.
+    split: which official split; its train part is trained on, its test part tested.
+    part: the untrimmed videos of `thumos14` that are tested on.
+    use: what it is for: a `folder` to train or test, `streams` to calibrate or test, or as `idle`
+        footage, in which nothing happens; the official sets stay `train`, and bring their test
+        part along.
+    allowed: of `idle` footage, what it is no false alarm to see there; such streams need no truth.
     """
 
-    layout: Literal["folder", "jhmdb", "streams"]
+    layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
     split: Literal[1, 2, 3] = 1
-    use: Literal["train", "calibrate", "test"] = "train"
+    part: Literal["validation", "test"] = "test"
+    use: Literal["train", "calibrate", "test", "idle"] = "train"
+    allowed: tuple[str, ...] = (IDLE,)
 
     @property
     def trains(self) -> bool:
         """Whether it has clips to train on."""
         return self.use == "train"
 
-
-class Prepared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the store holds; the fields are `Preparation`'s."""
-
-    size: tuple[int, int] = (224, 176)
-    grid_fps: Positive = 25.0
-    flow: str = "dis"
-    flow_parameters: dict[str, FlowParameter] = msgspec.field(
-        default_factory=lambda: {"preset": "medium"}
-    )
-    bound_px: Positive = 12.0
+    @property
+    def test_part(self) -> str:
+        """What is tested on, in the words of a report."""
+        if self.layout == "thumos14":
+            return self.part
+        return f"split {self.split} test" if self.layout in OFFICIAL else "unseen"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +65,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     input_size: int = 160
     segments: int = 3
     frames_per_segment: int = 10
+    spatial_attention: bool = True
     spatial_gain: float = 1.0
     frame_dropout: float = 0.5
     segment_dropout: float = 0.5
@@ -67,22 +75,42 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One run through the first stage's loop, with its own optimiser and schedule.
 
     draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
-    batch_norm: `frozen` keeps the running statistics (weight and bias still learn).
+    batch_norm: `frozen` keeps the running statistics (weight and bias still learn); `partial`
+        keeps all but the first layer's (TSN, Wang et al., 2016: the input is another one).
+    crops: of several sizes, `anywhere` in the frame, or in its `corners` and centre (TSN).
+    optimiser: `adamw`, or `sgd` with `momentum`; each with a warm-up, then half a cosine to zero.
+    flows: of a flow phase, each clip's flow is drawn from these; the first prepared one where
+        nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
+    consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the
+        loss. False: each image has its own loss, and a clip has the mean of them.
+    batch: clips a step, `micro_batch` at a time: on a CPU small ones stay in the cache and are
+        faster by half. Several processes share out a step's micro-batches.
     """
 
     draw: dict[str, Count]
     epochs: Count
     learning_rate: Positive
     side: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
-    batch_norm: Literal["frozen", "trained"] = "frozen"
+    batch_norm: Literal["frozen", "partial", "trained"] = "frozen"
+    flows: tuple[str, ...] = ()
+    crops: Crops = "anywhere"
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
     warm_up_epochs: float = 1.0
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    consensus: bool = True
     batch: Count = 32
     micro_batch: Count = 8
+
+    def __post_init__(self) -> None:
+        if self.batch % self.micro_batch:
+            raise ValueError(
+                f"`batch`, {self.batch}, must be a multiple of `micro_batch`, {self.micro_batch}"
+            )
 
 
 class Stage1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -95,7 +123,8 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     every: use each second, third, ... clip of a set only. views: the centre crop, and views - 1
     random ones of each clip. folds: of the cross-fitted
-    binary classifiers. learning_rate is divided by 10 every `step_every` iterations.
+    binary classifiers. learning_rate is divided by 10 every `step_every` iterations. seed: added to
+    the recipe's, for other weights to start from, batches and folds on the same first stage.
     """
 
     draw: dict[str, Count]
@@ -109,6 +138,24 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     weight_decay: float = 0.0005
     label_smoothing: float = 0.0
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    seed: int = 0
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How sure a model may be, and when it abstains.
+
+    hold_out: the share of each training part's sources that is never trained on, but calibrated
+        on; `seed` draws them, whatever else the run's own seed decides.
+    idle: the sets of idle footage on which the threshold is chosen below which the model abstains;
+        none: it always answers. false_alarms_per_hour: what may remain there.
+    alarm_s: an alarm lasts this long at least, in every number about alarms.
+    """
+
+    hold_out: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    idle: tuple[str, ...] = ()
+    false_alarms_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    alarm_s: Positive = 0.5
+    seed: int = 0
 
 
 class BundleFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -126,25 +173,20 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     classes: tuple[str, ...]
     sets: dict[str, Set]
-    prepared: Prepared
+    prepared: Preparation
     model: Model
     stage1: Stage1
     stage2: Stage2
     bundle: BundleFields
+    calibration: Calibration = Calibration()
     seed: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"
 
-    @property
-    def preparation(self) -> Preparation:
-        return Preparation(**msgspec.structs.asdict(self.prepared))
-
     def model_config(self, weights: str) -> ModelConfig:
         """The model's configuration, with the input range that `weights` expect."""
-        mean, std = rgb_range(weights)
         return ModelConfig(
             classes=len(self.classes),
-            rgb_mean=mean,
-            rgb_std=std,
+            **input_range(weights),
             **msgspec.structs.asdict(self.model),
         )
 
@@ -163,7 +205,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-_USES = {"folder": ("train", "test"), "jhmdb": ("train",), "streams": ("calibrate", "test")}
+_USES = {"folder": ("train", "test"), "streams": ("calibrate", "test", "idle")}
 
 
 def _problem(recipe: Recipe) -> str | None:
@@ -174,8 +216,14 @@ def _problem(recipe: Recipe) -> str | None:
     if IDLE in classes and classes[-1] != IDLE:
         return f"`classes` must end with {IDLE!r}"
     for name, described in recipe.sets.items():
-        if described.use not in _USES[described.layout]:
+        if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
+        for label in described.allowed if described.use == "idle" else ():
+            if label not in classes:
+                return f"`sets.{name}.allowed` names {label!r}, which `classes` doesn't"
+    for name in recipe.calibration.idle:
+        if name not in recipe.sets or recipe.sets[name].use != "idle":
+            return f"`calibration.idle` names {name!r}, which is no set of idle footage"
     draws = {"stage2.draw": recipe.stage2.draw}
     for stream in ("rgb", "flow"):
         for index, phase in enumerate(getattr(recipe.stage1, stream)):
@@ -188,4 +236,26 @@ def _problem(recipe: Recipe) -> str | None:
         recipe.model_config("none")
     except ValueError as error:
         return f"`model`: {error}"
+    return _flow_problem(recipe)
+
+
+def _flow_problem(recipe: Recipe) -> str | None:
+    """Of the prepared flows, and of the phases that name some of them."""
+    prepared = recipe.prepared.flows
+    for name, flow in prepared.items():
+        try:
+            open_flow(name, flow.parameters)
+        except FlowMismatch as error:
+            return f"`prepared.flows.{name}`: {error}"
+    for index, phase in enumerate(recipe.stage1.flow):
+        for name in phase.flows:
+            if name not in prepared:
+                return f"`stage1.flow[{index}].flows` names {name!r}, which is not prepared"
+    if recipe.prepared.grid_fps == "native":
+        for name, described in recipe.sets.items():
+            if described.layout == "streams":
+                return (
+                    f'`prepared.grid_fps` is "native", but streams ({name}) lie on a grid: '
+                    "give a rate"
+                )
     return None

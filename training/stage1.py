@@ -1,32 +1,42 @@
 """The first stage: one stream's CNN with spatial attention, trained as a TSN of three segments.
 
-The loop is this page: phases -> epochs -> batches. A checkpoint is written after every epoch, and
-a run that was stopped goes on from the last one.
+The loop is this page: phases -> epochs -> micro-batches. A checkpoint is written after every epoch,
+and a run that was stopped goes on from the last one.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint
 from training.data.batches import Batch, batches, draw
 from training.data.frame_store import StoredClip
-from training.losses import random_blend, stage1_loss
-from training.model.backbone import recalibrate_batch_norm
-from training.model.build import Modality, ModelConfig, build_frame_classifier
+from training.device import CPU, autocast, seed_torch
+from training.distributed import ALONE, Group, Turn
+from training.history import Curve
+from training.losses import clips_loss, random_blend
+from training.model.build import Modality, ModelConfig
+from training.model.consensus import segment_consensus
 from training.model.sta_tsn import FrameClassifier
+from training.optimiser import Optimiser
 from training.progress import Progress
 from training.recipe import Phase
+from training.stage1_checkpoint import described, read_stage1_checkpoint
+from training.start import start_frame_classifier
 
 RECALIBRATION_BATCHES = 12  # of one micro-batch each: some hundred images
+
+# What is random in an epoch has seeds of its own: (seed, epoch, one of these, number).
+_VIEWS, _BLENDS, _DROPOUT = 1, 2, 3
 
 
 def train_stage1(
@@ -41,184 +51,182 @@ def train_stage1(
     seed: int,
     checkpoint: Path,
     progress: Progress,
+    device: torch.device = CPU,
+    group: Group = ALONE,
+    threads: int = 0,
+    history: Path | None = None,
 ) -> FrameClassifier:
-    """Train one stream through `phases`; returns it with the last epoch's weights.
+    """Train one stream through `phases`; returns it, on `device`, with the last epoch's weights.
 
-    sets: prepared clips by the name that a phase's `draw` gives. weights: what to start from.
+    Args:
+        sets: prepared clips by the name that a phase's `draw` gives.
+        weights: what a fresh run starts from, as in `training.start`.
+        threads: that prepare batches ahead. history: the run's folder, for its curves.
+
+    Raises:
+        CheckpointError: `checkpoint` is of another model, or of a run that went another way.
+        DeviceError: the processes of `group` can't share a step evenly.
     """
+    own = described(modality, phases, classes, config, precision=precision, seed=seed)
+    resumes = group.leads and checkpoint.is_file()
+    saved = group.from_leader(read_stage1_checkpoint(checkpoint, own) if resumes else None)
+    done = 0 if saved is None else saved["epochs"]  # over all phases
+    prepared = partial(
+        batches,
+        classes=classes,
+        modality=modality,
+        segments=config.segments,
+        threads=threads,
+        pinned=device.type == "cuda",
+    )
+    some = draw(sets, phases[0].draw, np.random.default_rng((seed, 0)))
+    seen = prepared(
+        some[: RECALIBRATION_BATCHES * phases[0].micro_batch],
+        side=phases[0].side,
+        size=phases[0].micro_batch,
+        seed=(seed, 0, _VIEWS),
+    )
     torch.manual_seed(seed)
-    # The weights to start from matter to a fresh run only.
-    start = weights if not checkpoint.is_file() else "none"
-    model = build_frame_classifier(config, modality, weights=start)
-    state = load_checkpoint(checkpoint) if checkpoint.is_file() else None
-    done = 0  # epochs, over all phases
-    if state is not None:
-        model.load_state_dict(state["state_dict"])
-        done = state["epochs"]
+    model = start_frame_classifier(
+        config,
+        modality,
+        classes,
+        weights=weights if saved is None else "none",
+        images=(batch.images.flatten(0, 1).to(device) for batch in seen),
+        device=device,
+    )
+    if saved is not None:
+        model.load_state_dict(saved["state_dict"])
         progress.note(f"{modality}: goes on after epoch {done} of {checkpoint}")
-    elif weights != "none":
-        recalibrate_batch_norm(
-            model.stream, _calibration_images(modality, phases[0], sets, classes, config, seed)
-        )
     model = model.to(memory_format=torch.channels_last)
+    of_images = group.sharing(_ImageScores(model), device)
 
-    before = 0  # epochs of the phases already gone through
-    for number, phase in enumerate(phases):
-        if done >= before + phase.epochs:
-            before += phase.epochs
-            continue
-        steps = phase.epochs * math.ceil(sum(phase.draw.values()) / phase.batch)
-        optimiser, schedule = _optimiser(model, phase, steps)
-        if state is not None and state["phase"] == number:
-            optimiser.load_state_dict(state["optimiser"])
-            schedule.load_state_dict(state["schedule"])
-        for epoch in range(done - before, phase.epochs):
-            rng = np.random.default_rng((seed, before + epoch))
-            torch.manual_seed(seed + before + epoch)
-            clips = draw(sets, phase.draw, rng)
-            stream = batches(
+    epochs = [(number, epoch) for number, ph in enumerate(phases) for epoch in range(ph.epochs)]
+    steps = [math.ceil(sum(phase.draw.values()) / phase.batch) for phase in phases]  # an epoch's
+    iteration = sum(steps[number] for number, _ in epochs[:done])
+    with Curve(history if group.leads else None, "stage1", modality, after=iteration) as curve:
+        for before, (number, epoch) in enumerate(epochs[done:], start=done):
+            phase = phases[number]
+            if epoch == 0 or before == done:
+                optimiser = Optimiser(
+                    model,
+                    phase,
+                    step=epoch * steps[number],
+                    steps_per_epoch=steps[number],
+                    device=device,
+                    precision=precision,
+                )
+                if saved is not None and epoch > 0:  # it was stopped inside this phase
+                    optimiser.load_state_dict(saved)
+            clips = draw(sets, phase.draw, np.random.default_rng((seed, before)))
+            turns = group.turns(
+                math.ceil(len(clips) / phase.micro_batch), phase.batch // phase.micro_batch
+            )
+            stream = prepared(
                 clips,
-                classes,
-                modality,
-                segments=config.segments,
                 side=phase.side,
                 size=phase.micro_batch,
-                rng=rng,
+                seed=(seed, before, _VIEWS),
+                crops=phase.crops,
+                numbers=[turn.number for turn in turns],
+                flows=phase.flows,
             )
-            started_s = time.monotonic()
             name = f"{modality} phase {number + 1} epoch {epoch + 1}/{phase.epochs}"
-            with progress.task(name, math.ceil(len(clips) / phase.micro_batch)) as advance:
+            started_s = time.monotonic()
+            with progress.task(name, len(turns)) as advance:
                 loss, right = _epoch(
-                    model,
-                    _counted(stream, advance),
+                    of_images,
+                    zip(turns, stream, strict=True),
                     phase,
                     optimiser,
-                    schedule,
-                    precision,
-                    rng=np.random.default_rng((seed, before + epoch, 1)),
+                    seed=(seed, before),
+                    precision=precision,
+                    device=device,
+                    group=group,
+                    advance=advance,
                 )
             took_s = time.monotonic() - started_s
+            group.same_buffers(model)
+            iteration += steps[number]
             progress.note(f"{name}: loss {loss:.3f}, right {right:.1%}, {took_s:.0f} s")
-            done = before + epoch + 1
-            save_checkpoint(
-                checkpoint,
-                {
-                    "state_dict": model.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "schedule": schedule.state_dict(),
-                    "epochs": done,
-                    "phase": number,
-                    "config": config.to_dict(),
-                    "classes": list(classes),
-                    "phases": [_plain(each) for each in phases],
-                },
+            if not group.leads:
+                continue
+            curve.add(
+                phase=number + 1,
+                epoch=epoch + 1,
+                iteration=iteration,
+                loss=loss,
+                right=right,
+                learning_rate=optimiser.learning_rate,
+                seconds=took_s,
             )
-        before += phase.epochs
+            state = {"state_dict": model.state_dict(), **optimiser.state_dict()}
+            save_checkpoint(checkpoint, {**state, **own, "epochs": before + 1, "phase": number})
     return model.eval()
 
 
+class _ImageScores(nn.Module):
+    """Images [B, N, ...] -> the scores of each [B, N, C], as a forward pass, which is what
+    gradients are shared after."""
+
+    def __init__(self, model: FrameClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.model(images.flatten(0, 1))  # [B·N, C]
+        return scores.unflatten(0, images.shape[:2])  # type: ignore[no-untyped-call,no-any-return]
+
+
 def _epoch(
-    model: FrameClassifier,
-    stream: Iterator[Batch],
+    of_images: nn.Module,
+    stream: Iterable[tuple[Turn, Batch]],
     phase: Phase,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    precision: str,
+    optimiser: Optimiser,
     *,
-    rng: np.random.Generator,
+    seed: tuple[int, ...],
+    precision: str,
+    device: torch.device,
+    group: Group,
+    advance: Callable[[], None],
 ) -> tuple[float, float]:
-    """One pass; returns the mean loss and the part of training clips that were right.
-
-    A step takes `batch` clips, `micro_batch` at a time: on a CPU small batches stay in the cache
-    and are faster by half. With frozen batch norm the sum is the same to the last digit or so.
-    """
-    model.train()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.train(phase.batch_norm == "trained")
-    per_step = math.ceil(phase.batch / phase.micro_batch)
-    total_loss, right, seen, waiting = 0.0, 0, 0, 0
-    for batch in stream:
-        blend = random_blend(len(batch.labels), phase.mixup, rng) if phase.mixup else None
-        images = batch.images if blend is None else blend.images(batch.images)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            scores = model.consensus(images).float()  # [B, C]
-        loss = stage1_loss(scores, batch.labels, label_smoothing=phase.label_smoothing, blend=blend)
-        (loss / phase.batch).backward()  # type: ignore[no-untyped-call]
-        total_loss += loss.item()
-        right += int((scores.argmax(1) == batch.labels).sum())
-        seen += len(batch.labels)
-        waiting += 1
-        if waiting == per_step:
-            _step(model, optimiser, schedule)
-            waiting = 0
-    if waiting:
-        _step(model, optimiser, schedule)
-    return total_loss / seen, right / seen
-
-
-def _step(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> None:
-    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-    optimiser.step()
-    schedule.step()
-    optimiser.zero_grad()
-
-
-def _optimiser(
-    model: nn.Module, phase: Phase, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW: its steps don't depend on a weight's scale, and folded ImageNet weights are uneven.
-
-    No decay on vectors (batch norm, biases). Linear warm-up, then half a cosine down to zero.
-    """
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in learning if p.dim() > 1], "weight_decay": phase.weight_decay},
-        {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=phase.learning_rate)
-    warm_up = max(1, round(steps / phase.epochs * phase.warm_up_epochs))
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
-
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-
-
-def _calibration_images(
-    modality: Modality,
-    phase: Phase,
-    sets: Mapping[str, Sequence[StoredClip]],
-    classes: Sequence[str],
-    config: ModelConfig,
-    seed: int,
-) -> Iterator[torch.Tensor]:
-    """Training images for folded batch norms to measure their inputs on."""
-    rng = np.random.default_rng((seed, 0))
-    clips = draw(sets, phase.draw, rng)[: RECALIBRATION_BATCHES * phase.micro_batch]
-    for batch in batches(
-        clips,
-        classes,
-        modality,
-        segments=config.segments,
-        side=phase.side,
-        size=phase.micro_batch,
-        rng=rng,
-    ):
-        yield batch.images.flatten(0, 1)
-
-
-def _counted(stream: Iterator[Batch], advance: Any) -> Iterator[Batch]:
-    for batch in stream:
-        yield batch
+    """One pass; returns the mean loss and the part of training clips that were right."""
+    _set_modes(of_images, phase)
+    totals = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right clips, clips
+    for turn, batch in stream:
+        images = batch.images.to(device, non_blocking=True)
+        labels = batch.labels.to(device, non_blocking=True)
+        rng = np.random.default_rng((*seed, _BLENDS, turn.number))
+        blend = random_blend(len(labels), phase.mixup, rng, device) if phase.mixup else None
+        if blend is not None:
+            images = blend.images(images)
+        seed_torch(device, *seed, _DROPOUT, turn.number)
+        with nullcontext() if turn.ends_step else group.without_sharing(of_images):
+            with autocast(device, precision):
+                scores = of_images(images).float()  # [B, N, C]
+            loss = turn.counts * clips_loss(
+                scores,
+                labels,
+                consensus=phase.consensus,
+                label_smoothing=phase.label_smoothing,
+                blend=blend,
+            )
+            # Sharing takes the mean over processes; the loss is that over the step's clips.
+            optimiser.backward(loss * group.size / phase.batch)
+        if turn.counts:
+            right = (segment_consensus(scores).argmax(1) == labels).sum()
+            totals += torch.stack((loss.detach(), right, right.new_tensor(len(labels))))
+        if turn.ends_step:
+            optimiser.step()
         advance()
+    loss_sum, right_sum, clips = group.total(totals).tolist()
+    return loss_sum / clips, right_sum / clips
 
 
-def _plain(phase: Phase) -> dict[str, Any]:
-    return {name: getattr(phase, name) for name in phase.__struct_fields__}
+def _set_modes(model: nn.Module, phase: Phase) -> None:
+    """Training mode, but for the batch norms whose statistics are frozen."""
+    model.train()
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for number, norm in enumerate(norms):
+        first = phase.batch_norm == "partial" and number == 0
+        norm.train(phase.batch_norm == "trained" or first)

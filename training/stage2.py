@@ -1,12 +1,18 @@
 """The second stage: key-frame exploration of one stream, on features of its frozen CNN.
 
+Several processes would have little to share here: a step is an LSTM of 30 features a clip, over in
+less time than its gradients take between machines. Two streams may train side by side.
+
 Shapes: B batch, N segments, k frames per segment, T ticks of a clip, D feature width.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +21,12 @@ from torch import Tensor
 
 from engine.arrays import F32
 from training.binary_classifiers import judge_frames
+from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
+from training.device import seed_torch
 from training.features import Features
+from training.history import Curve
 from training.losses import stage2_loss
 from training.model.build import Modality
 from training.model.consensus import segment_consensus
@@ -26,6 +35,8 @@ from training.progress import Progress
 from training.recipe import Stage2
 
 _REPORT_EVERY = 100  # iterations
+_KEEP_EVERY = 500  # a multiple of it, so that no line of the history is of a part
+_MEASURED = ("loss", "cross_entropy", "regularisation", "right", "judged_false")
 
 
 @dataclass(frozen=True)
@@ -47,26 +58,53 @@ def train_stage2(
     frames_per_segment: int,
     seed: int,
     progress: Progress,
+    checkpoint: Path | None = None,
+    trained_on: Mapping[str, str] | None = None,
+    history: Path | None = None,
 ) -> KeyFrameExploration:
-    """Train one stream's `head`, in place; returns it in eval mode.
+    """Train one stream's `head`, in place and on the device it is on; returns it in eval mode.
 
-    clips: by the name of their set, as `settings.draw` names them.
+    What is random follows from `seed` and the iteration. `head` begins as it is, so its weights
+    must have been drawn from the seed too.
+
+    Args:
+        clips: by the name of their set, as `settings.draw` names them.
+        checkpoint: written every 500 iterations and at the end, and gone on from where it was made
+            of the same `trained_on`. history: the run's folder, for its curves.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    device = head.classifier.weight.device
     optimiser = torch.optim.SGD(
         head.parameters(),
         lr=settings.learning_rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    schedule = torch.optim.lr_scheduler.StepLR(optimiser, settings.step_every, gamma=0.1)
+    saved = None if checkpoint is None else saved_head(checkpoint, trained_on or {})
+    done = 0
+    if saved is not None:
+        head.load_state_dict(saved["state_dict"])
+        optimiser.load_state_dict(saved["optimiser"])
+        done = saved["iteration"]
+        progress.note(f"{modality} key frames: goes on after iteration {done} of {checkpoint}")
     head.train()
-    sums, seen = np.zeros(4), 0
-    with progress.task(f"{modality} key frames", settings.iterations) as advance:
+    sums, seen, started_s = torch.zeros(len(_MEASURED), device=device), 0, time.monotonic()
+    with (
+        progress.task(f"{modality} key frames", settings.iterations) as advance,
+        Curve(history, "stage2", modality, after=done) as curve,
+    ):
         for iteration in range(1, settings.iterations + 1):
+            if iteration <= done:
+                advance()
+                continue
+            rng = np.random.default_rng((seed, iteration))
+            seed_torch(device, seed, iteration)
+            drop = (iteration - 1) // settings.step_every
+            rate = settings.learning_rate / 10**drop
+            for parameters in optimiser.param_groups:
+                parameters["lr"] = rate
             chosen = _draw(clips, settings, rng)
-            features, labels, false = window_batch(chosen, segments, frames_per_segment, rng)
+            batch = window_batch(chosen, segments, frames_per_segment, rng)
+            features, labels, false = (part.to(device) for part in batch)
             scores, beta = head(features)  # [B, n, C], [B, n, t]
             scores = segment_consensus(scores)
             loss = stage2_loss(
@@ -75,20 +113,43 @@ def train_stage2(
             optimiser.zero_grad()
             loss.total.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            schedule.step()
             right = (scores.argmax(1) == labels).float().mean()
-            parts = (loss.total, loss.cross_entropy, loss.regularisation, right)
-            sums, seen = sums + [part.item() for part in parts], seen + 1
+            sums += torch.stack((*(part.detach() for part in loss), right, false.float().mean()))
+            seen += 1
             if iteration % _REPORT_EVERY == 0 or iteration == settings.iterations:
-                total, entropy, regular, part_right = sums / seen
+                means = dict(zip(_MEASURED, (sums / seen).tolist(), strict=True))
                 progress.note(
-                    f"{modality} key frames {iteration}/{settings.iterations}: loss {total:.4f} = "
-                    f"cross-entropy {entropy:.4f} + regularisation {regular:.5f}, "
-                    f"right {part_right:.1%}"
+                    f"{modality} key frames {iteration}/{settings.iterations}: "
+                    "loss {loss:.4f} = cross-entropy {cross_entropy:.4f} + regularisation "
+                    "{regularisation:.5f}, right {right:.1%}, "
+                    "judged false {judged_false:.1%}".format(**means)
                 )
-                sums, seen = np.zeros(4), 0
+                took_s, started_s = time.monotonic() - started_s, time.monotonic()
+                curve.add(
+                    phase=drop + 1,
+                    epoch=1,
+                    iteration=iteration,
+                    learning_rate=rate,
+                    seconds=took_s,
+                    **means,
+                )
+                sums, seen = torch.zeros_like(sums), 0
+            if checkpoint is not None and (
+                iteration % _KEEP_EVERY == 0 or iteration == settings.iterations
+            ):
+                state = {"state_dict": head.state_dict(), "optimiser": optimiser.state_dict()}
+                kept = {"iteration": iteration, "trained_on": dict(trained_on or {})}
+                save_checkpoint(checkpoint, {**state, **kept})
             advance()
     return head.eval()
+
+
+def saved_head(path: Path, trained_on: Mapping[str, str]) -> dict[str, Any] | None:
+    """The state in the checkpoint `path`; None where there is none, or it was trained on else."""
+    if not path.is_file():
+        return None
+    state = load_checkpoint(path)
+    return state if state.get("trained_on") == trained_on and "iteration" in state else None
 
 
 def feature_clips(

@@ -1,44 +1,64 @@
-"""The steps of a run, in their order: prepare, stage 1, stage 2, calibrate, evaluate, export."""
+"""The steps of a run, in their order: prepare, stage 1, stage 2, export.
+
+`training.evaluation.measure` has the two before the last: calibrate and evaluate.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
 
-from training.calibrate import fit_temperature
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.prepare import prepare
 from training.errors import OutputError
-from training.evaluate import evaluate
 from training.export import export_bundle
 from training.features import MODALITIES, cached_features, digest_of
+from training.manifest import manifest_fields
 from training.model.build import Modality, build, build_head
-from training.model.consensus import Temperatures
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
-from training.onnx_export import round_weights
-from training.report import accuracy_entries, manifest_fields
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
-from training.stage2 import feature_clips, train_stage2
-from training.streaming_evaluation import evaluate_streams, predict_middles
+from training.stage2 import feature_clips, saved_head, train_stage2
 
 
-def prepare_data(run: Run) -> None:
-    """Decode every clip of every set to grid frames and flow."""
+def prepare_data(run: Run, workers: int | None = None) -> None:
+    """Decode every clip of every set to frames and flow, in `workers` processes (one a core).
+
+    What can't be used is named and counted at the end; a strict run stops there, with DataError.
+    """
+    left_out: list[str] = []
+    trained: set[str] = set()
     for name in run.recipe.sets:
-        train, test = run.clips(name)
-        run.progress.note(f"{name}: {len(train)} clips to train on, {len(test)} to test on")
-        complaints = prepare((*train, *test), run.store(name), progress=run.progress)
-        for complaint in complaints:
-            run.progress.note(f"left out: {complaint}")
-        if complaints:
-            run.progress.note(f"{name}: {len(complaints)} clips left out")
+        split, store, held_out = run.split(name), run.store(name), run.held_out(name)
+        run.progress.note(
+            f"{name}: {len(split.train) - len(held_out)} clips to train on, "
+            f"{len(held_out)} held out, {len(split.test)} to test on"
+        )
+        damaged = prepare(
+            (*split.train, *split.test),
+            store,
+            progress=run.progress,
+            workers=workers,
+            strict=run.strict,
+        )
+        left_out += [*split.left_out, *damaged]
+        trained |= {clip.label for clip in split.train if clip in store}
+    absent = [
+        f"No clip to train on shows {label!r}"
+        for label in run.recipe.classes
+        if label not in trained
+    ]
+    run.check(absent)
+    for complaint in left_out:
+        run.progress.note(f"left out: {complaint}")
+    for complaint in absent:
+        run.progress.note(f"{complaint}: add some, or take it out of `classes`")
+    run.progress.note(f"prepared; {len(left_out)} left out")
 
 
 def stage1(run: Run, modality: Modality) -> FrameClassifier:
@@ -54,57 +74,72 @@ def stage1(run: Run, modality: Modality) -> FrameClassifier:
         seed=run.recipe.seed,
         checkpoint=run.folder / f"{modality}.pt",
         progress=run.progress,
+        device=run.device,
+        group=run.group,
+        threads=run.threads,
+        history=run.folder,
     )
 
 
 def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
-    """Train one stream's head on its frozen CNN, unless that has been done."""
+    """Train one stream's head on its frozen CNN, or go on with it, unless that has been done.
+
+    A head that was trained on another first stage or by other settings is trained again.
+    """
     first = read_stage1(run, modality)
-    head = build_head(run.config)
+    settings, seed = run.recipe.stage2, run.recipe.seed + run.recipe.stage2.seed
+    torch.manual_seed(seed)
+    head = build_head(run.config).to(run.device)
     trained_on = {
         "stream": digest_of(first.stream),
-        "settings": msgspec.json.encode(run.recipe.stage2).decode(),
+        "model": json.dumps(run.config.to_dict()),
+        "settings": msgspec.json.encode(settings).decode(),
+        "seed": str(seed),
     }
     path = run.folder / f"{modality}_head.pt"
-    if path.is_file() and (state := load_checkpoint(path))["trained_on"] == trained_on:
+    saved = saved_head(path, trained_on)
+    if saved is not None and saved["iteration"] == settings.iterations:
         run.progress.note(f"{modality} key frames: done before, {path}")
-        head.load_state_dict(state["state_dict"])
+        head.load_state_dict(saved["state_dict"])
         return head.eval()
+    if saved is None and path.is_file():
+        run.progress.note(f"{modality} key frames: {path} is of other settings, so trained again")
     clips = {}
-    for name in run.recipe.stage2.draw:
-        every = run.recipe.stage2.every.get(name, 1)
+    flow = run.recipe.prepared.default_flow
+    for name in settings.draw:
+        every = settings.every.get(name, 1)
         stored = run.stored(name, run.clips(name)[0])[::every]
         views = cached_features(
             first.stream,
             modality,
             stored,
-            views=run.recipe.stage2.views,
+            views=settings.views,
             side=run.config.input_size,
             seed=run.recipe.seed,
             precision=run.recipe.precision,
             folder=run.folder / "features",
-            name=f"{name}_{every}",
+            name=f"{name}_{every}" + (f"_{flow}" if modality == "flow" else ""),
             progress=run.progress,
+            threads=run.threads,
         )
         clips[name] = (stored, views)
-    judged, true = feature_clips(
-        clips, run.recipe.classes, folds=run.recipe.stage2.folds, seed=run.recipe.seed
-    )
+    judged, true = feature_clips(clips, run.recipe.classes, folds=settings.folds, seed=seed)
     run.progress.note(f"{modality}: {true:.1%} of the frames show their action")
     # With even attention this start is the first stage's TSN, so training can only add to it.
     head.classifier.load_state_dict(first.classifier.state_dict())
-    train_stage2(
+    return train_stage2(
         modality,
         judged,
         head,
-        settings=run.recipe.stage2,
+        settings=settings,
         segments=run.config.segments,
         frames_per_segment=run.config.frames_per_segment,
-        seed=run.recipe.seed,
+        seed=seed,
         progress=run.progress,
+        checkpoint=path,
+        trained_on=trained_on,
+        history=run.folder,
     )
-    save_checkpoint(path, {"state_dict": head.state_dict(), "trained_on": trained_on})
-    return head
 
 
 def assemble(run: Run) -> StaTsn:
@@ -115,73 +150,8 @@ def assemble(run: Run) -> StaTsn:
         getattr(model, modality).load_state_dict(read_stage1(run, modality).stream.state_dict())
         getattr(model, f"{modality}_head").load_state_dict(head.state_dict())
     state = {"config": run.config.to_dict(), "state_dict": model.state_dict()}
-    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run.recipe, {})})
+    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run.recipe)})
     return model.eval()
-
-
-def calibrate(run: Run) -> None:
-    """Fit the temperature of the fused probabilities on the streams held out for it, if any."""
-    model = read_model(run)
-    model.temperatures = Temperatures()
-    fused, labels = [], []
-    for name, described in run.recipe.sets.items():
-        if described.use == "calibrate":
-            predictions, names = predict_middles(
-                model,
-                run.stored_streams(name),
-                side=run.config.input_size,
-                sample_every=run.recipe.bundle.sample_every,
-                progress=run.progress,
-            )
-            fused += [each.probabilities for each in predictions]
-            labels += [run.recipe.classes.index(label) for label in names]
-    if not fused:
-        return
-    temperature = fit_temperature(torch.cat(fused), torch.tensor(labels))
-    run.progress.note(f"temperature {temperature:.3f}, fitted on {len(labels)} intervals")
-    state = load_checkpoint(run.model_path)
-    calibration = {"calibration": {"fused": temperature}}
-    save_checkpoint(run.model_path, {**state, "manifest": {**state["manifest"], **calibration}})
-
-
-def evaluate_model(run: Run) -> dict[str, Any]:
-    """Measure the model on every test part, write metrics.json, and put the numbers with it.
-
-    What is measured is the model as a bundle holds it, with rounded weights.
-    """
-    model = read_model(run)
-    round_weights(model)
-    side, classes = run.config.input_size, run.recipe.classes
-    report: dict[str, Any] = {}
-    for name, described in run.recipe.sets.items():
-        if described.use == "calibrate":
-            continue
-        if described.layout == "streams":
-            report[name] = evaluate_streams(
-                model,
-                run.stored_streams(name),
-                classes,
-                side=side,
-                sample_every=run.recipe.bundle.sample_every,
-                progress=run.progress,
-            )
-        elif test := run.clips(name)[1]:
-            clips = run.stored(name, test)
-            report[name] = evaluate(model, clips, classes, side=side, progress=run.progress)
-    for entry in accuracy_entries(run.recipe, report):
-        run.progress.note(
-            f"{entry['data_set']} {entry['split']}, {entry['protocol']}, {entry['streams']}: "
-            f"{entry['value']:.1%}"
-        )
-    path = run.folder / "metrics.json"
-    try:
-        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} can't be written ({error.strerror}).") from error
-    state = load_checkpoint(run.model_path)
-    measured = {**state["manifest"], **manifest_fields(run.recipe, report)}
-    save_checkpoint(run.model_path, {**state, "manifest": measured})
-    return report
 
 
 def export(run: Run) -> Path:

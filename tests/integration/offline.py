@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.arrays import F32, U8
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from engine.flow.quantise import quantise
 from engine.grid import grid_frames
 from engine.manifest import Calibration, Manifest

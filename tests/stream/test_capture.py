@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from stream.capture import CaptureThread
 from stream.config import CameraConfig
 from stream.errors import Reason, SourceError

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from stream import check
 from stream.check import Cost, Sent, cameras_held
 from stream.config import CameraConfig, Config

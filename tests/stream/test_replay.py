@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from stream.config import CameraConfig, Config
 from stream.errors import ConfigError, Reason, SourceError
 from stream.messaging.messages import TopLabel

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.errors import EngineDrift
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from engine.manifest import FlowEntry
 from stream import run as run_module
 from stream.config import CameraConfig, Config, PublishConfig

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 from engine.flow.quantise import quantise
 from engine.manifest import Manifest
 from engine.preprocess import grey, resize

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from training.binary_classifiers import fit_classifiers, folds_of, judge_frames
 
@@ -24,6 +25,22 @@ def test_separable_classes_are_told_apart_however_rare() -> None:
     true = (features @ W.T + b) > 0
     assert (true[:, 1] == (labels == 1)).all()
     assert (true[:, 0] == (labels == 0)).all()
+
+
+def test_the_classifiers_are_those_of_scikit_learn() -> None:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(3, (300,), generator=generator)
+    features = torch.randn(300, 5, generator=generator) * 2 + 1
+    features[torch.arange(300), labels] += 1.5
+    W, b = fit_classifiers(features, labels, 3, decay=1e-3, iterations=200)
+    scaled = (features - features.mean(0)) / features.std(0)
+    for c in range(3):
+        # Ours: mean over frames of the weighted loss + decay |w|^2. Theirs: C sum + |w|^2 / 2.
+        theirs = LogisticRegression(C=1 / (2 * 300 * 1e-3), class_weight="balanced", tol=1e-6)
+        theirs.fit(scaled.numpy(), (labels == c).numpy())
+        expected = theirs.decision_function(scaled.numpy())
+        found = (features @ W[c] + b[c]).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2)
 
 
 def test_a_clip_is_judged_by_classifiers_that_never_saw_it() -> None:

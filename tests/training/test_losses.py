@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import log_loss
 
 from training.losses import (
     Blend,
+    clips_loss,
     random_blend,
     stage1_loss,
     stage2_loss,
@@ -29,6 +31,16 @@ def test_a_blended_clip_is_scored_by_both_labels_in_the_same_parts() -> None:
     blend = Blend(partner=torch.tensor([1, 0]), part=torch.tensor([0.75, 1.0]))
     first = 0.75 * math.log(4 / 3) + 0.25 * math.log(4)
     assert stage1_loss(scores, labels, blend=blend).item() == pytest.approx(first + math.log(4 / 3))
+
+
+def test_with_consensus_scores_are_averaged_before_the_loss_and_without_it_losses_are() -> None:
+    # Two images of one clip of class 0: one says it with odds of 3 to 1, the other denies it so.
+    scores = torch.tensor([[[math.log(3), 0.0], [0.0, math.log(3)]]])
+    labels = torch.tensor([0])
+    together = clips_loss(scores, labels, consensus=True).item()
+    assert together == pytest.approx(math.log(2))
+    apart = clips_loss(scores, labels, consensus=False).item()
+    assert apart == pytest.approx((math.log(4 / 3) + math.log(4)) / 2)
 
 
 def test_no_clip_is_mostly_its_partner() -> None:
@@ -68,3 +80,14 @@ def test_the_whole_loss_is_the_sum_of_its_parts() -> None:
     assert loss.cross_entropy.item() == pytest.approx(math.log(4))
     assert loss.regularisation.item() == pytest.approx(0.25)
     assert loss.total.item() == pytest.approx(math.log(4) + 0.25)
+
+
+def test_cross_entropy_is_the_log_loss_of_scikit_learn() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(20, 4, generator=generator) * 2
+    labels = torch.randint(4, (20,), generator=generator)
+    expected = log_loss(labels.numpy(), scores.softmax(1).numpy(), labels=range(4))
+    beta, false = torch.full((20, 3, 2), 0.5), torch.zeros(20, 3, 2, dtype=torch.bool)
+    found = stage2_loss(scores, labels, beta, false)
+    assert found.cross_entropy.item() == pytest.approx(expected, rel=1e-5)
+    assert stage1_loss(scores, labels).item() / 20 == pytest.approx(expected, rel=1e-5)

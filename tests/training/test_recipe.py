@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from training.commands import RECIPES, find_recipe
+from training.data.data_sets.hmdb51 import read_class_lists
+from training.data.data_sets.ucf101 import read_classes
 from training.errors import RecipeError
 from training.recipe import read_recipe
 
@@ -18,7 +20,41 @@ def test_every_built_in_recipe_holds() -> None:
     assert len(default.classes) == 22
     assert default.classes[-1] == "idle"
     assert default.model_config("weights.npz").window == 30
-    assert default.preparation.size == (224, 176)
+    assert default.prepared.size == (224, 176)
+    assert default.prepared.default_flow == "dis"
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"), [("ucf101", 101), ("hmdb51", 51), ("jhmdb", 21), ("thumos14", 101)]
+)
+def test_the_recipes_of_the_papers_data_sets_have_the_papers_settings(
+    name: str, classes: int
+) -> None:
+    recipe = find_recipe(name)
+    assert len(recipe.classes) == classes
+    config = recipe.model_config("imagenet")
+    assert (config.backbone, config.input_size, config.hidden_width) == ("resnet152", 224, 2048)
+    assert (config.segments, config.frames_per_segment, config.spatial_gain) == (3, 10, 1.0)
+    assert list(recipe.prepared.flows) == ["tvl1"]
+    stage2 = recipe.stage2
+    assert (stage2.momentum, stage2.batch, stage2.learning_rate) == (0.9, 128, 0.001)
+    assert (stage2.step_every, stage2.iterations) == (3000, 15000)
+
+
+def test_the_small_recipe_trains_on_both_flows() -> None:
+    recipe = find_recipe("jhmdb-small")
+    assert list(recipe.prepared.flows) == ["dis", "tvl1"]
+    assert all(phase.flows == ("dis", "tvl1") for phase in recipe.stage1.flow)
+
+
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "jhmdb", "thumos14"])
+def test_the_recipes_classes_are_those_of_the_official_lists(data_dir: Path, name: str) -> None:
+    if name in ("ucf101", "thumos14"):
+        official = set(read_classes(data_dir / "splits" / "ucf101" / "classInd.txt"))
+    else:
+        splits = {"hmdb51": data_dir / "splits" / "hmdb51", "jhmdb": data_dir / "jhmdb" / "splits"}
+        official = {entry.label for entry in read_class_lists(splits[name], 1)[0]}
+    assert set(find_recipe(name).classes) == official
 
 
 @pytest.mark.parametrize(
@@ -27,10 +63,15 @@ def test_every_built_in_recipe_holds() -> None:
         ("seed = 0", "sede = 0", "sede"),
         ("side = 128", "side = 130", r"stage1.flow\[0\].side|side"),
         ('batch_norm = "trained"', 'batch_norm = "thawed"', "thawed"),
+        ("side = 128", "side = 128\nbatch = 20", r"multiple of `micro_batch`, 8.*stage1.flow\[0\]"),
         ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = { ucf = 2 }", "ucf"),
         ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = { scenes_test = 2 }", "scenes_test"),
         ('"idle",', '"idle", "zzz",', "idle"),
         ('backbone = "mobilenet_v2"', 'backbone = "vgg"', "vgg"),
+        ("flows.dis]", "flows.farneback]", "farneback"),
+        ('preset = "medium"', 'preset = "slow"', "slow"),
+        ('layout = "jhmdb"', 'layout = "jhmdb"\nuse = "test"', "sets.jhmdb.use"),
+        ("side = 128", 'side = 128\nflows = ["tvl1"]', r"stage1.flow\[0\].flows.*tvl1"),
         ("seed = 0", "seed = ", "TOML|toml|value|Invalid"),
     ],
 )

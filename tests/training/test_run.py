@@ -1,6 +1,9 @@
 """A whole run on a few drawn clips: from files to a bundle, stopped and gone on with."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from engine.bundle import Bundle
 from tests.training.data.clips import write_clip
 from training.cli import main
 from training.commands import find_recipe
+from training.evaluation.results import read_metrics
 from training.progress import Progress
 from training.run import Run
 from training.steps import stage1
@@ -87,31 +91,41 @@ def arguments(tmp_path: Path) -> list[str]:
         write_clip(tmp_path / name / "one.mp4", frames=40)
         (tmp_path / name / "one.json").write_text(json.dumps(truth), encoding="utf-8")
     data = [f"--data={name}={tmp_path / name}" for name in SETS]
-    run = ["--run", str(tmp_path / "run"), "--weights", "none", "--threads", "1"]
+    run = ["--run", str(tmp_path / "run"), "--weights", "none", "--threads", "1", "--device", "cpu"]
     return [str(tmp_path / "tiny.toml"), *data, *run]
 
 
 @pytest.mark.integration
-def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_recipe_runs_from_clips_to_a_bundle(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
     assert main(["run", *arguments]) == 0
     log = (run / "run.log").read_text(encoding="utf-8")
     assert "damaged.mp4" in log
-    assert "1 clips left out" in log
+    assert "prepared; 1 left out" in log
     assert "cross-entropy" in log
     assert "regularisation" in log
 
-    report = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    assert report["unseen"]["global"]["count"] == 2
-    assert report["streams"]["action"]["count"] == 1  # the first has no full window
+    metrics = read_metrics(run / "metrics.json")
+    results = {(each.data_set, each.protocol): each for each in metrics.results}
+    assert results["unseen", "global"].count == 2
+    assert results["streams", "grid, middle of action"].count == 1  # the first: no full window
     manifest = Bundle.open(run / "bundle").manifest
     assert manifest.classes == ("left", "right")
     assert manifest.calibration.fused != 1.0
-    assert manifest.calibration.rgb == 1.0
+    assert manifest.abstain_below == 0.0  # no idle footage was given
     measured = {(a.data_set, a.protocol, a.streams): a.value for a in manifest.accuracy}
-    assert measured["unseen", "grid", "rgb"] == report["unseen"]["grid"]["accuracy"]["rgb"]
+    assert measured["unseen", "grid", "rgb"] == results["unseen", "grid"].accuracy.rgb
     assert ("streams", "grid, middle of action", "rgb+flow") in measured
     assert manifest.attribution == ("drawn",)
+
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert {(line["stage"], line["stream"]) for line in lines} == {
+        (stage, stream) for stage in ("stage1", "stage2") for stream in ("rgb", "flow")
+    }
+    assert json.loads((run / "environment.json").read_text())["run"]["device"] == "cpu"
+    assert json.loads((run / "config.json").read_text())["weights"] == "none"
 
     # Again: nothing is trained anew, and the model stays what it was.
     before = torch.load(run / "rgb.pt", weights_only=True)
@@ -120,6 +134,15 @@ def test_a_recipe_runs_from_clips_to_a_bundle(tmp_path: Path, arguments: list[st
     assert before["epochs"] == after["epochs"] == 2
     key = "classifier.weight"
     assert torch.equal(before["state_dict"][key], after["state_dict"][key])
+    assert len((run / "history.jsonl").read_text().splitlines()) == len(lines)
+
+    # By another recipe it isn't gone on with.
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE.replace("input_size = 32", "input_size = 32\nspatial_gain = 2.0"))
+    assert main(["stage1", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "`model.spatial_gain` is 2.0, and was 1.0" in error
+    assert "Traceback" not in error
 
 
 def test_a_stopped_first_stage_goes_on_as_if_it_had_not_stopped(
@@ -186,6 +209,81 @@ def test_bad_input_gets_a_sentence_and_its_exit_code(
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+def test_one_process_does_what_has_nothing_to_share(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["prepare", *arguments]) == 2
+    assert "without torchrun" in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_named_and_counted_or_stops_a_strict_run(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "clips" / "dance" / "0.mp4")
+    write_clip(tmp_path / "clips" / "right" / "still.mp4", frames=1)
+    recipe = tmp_path / "tiny.toml"
+    text = recipe.read_text(encoding="utf-8").replace('"right"]', '"right", "wave"]')
+    recipe.write_text(text, encoding="utf-8")
+    assert main(["prepare", *arguments]) == 0
+    log = (tmp_path / "run" / "run.log").read_text(encoding="utf-8")
+    assert "left out: 1 clips of the class 'dance', which the recipe doesn't have" in log
+    assert "still.mp4 has one frame" in log
+    assert "No clip to train on shows 'wave'" in log
+    assert "prepared; 3 left out" in log
+    for folder, said in (
+        (tmp_path / "clips" / "dance", "'dance'"),
+        (tmp_path / "clips" / "left" / "damaged.mp4", "damaged.mp4"),
+        (tmp_path / "clips" / "right" / "still.mp4", "still.mp4"),
+        (None, "'wave'"),
+    ):
+        assert main(["prepare", *arguments, "--strict", "--workers", "1"]) == 3
+        assert said in capsys.readouterr().err
+        if folder is not None:
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+
+
+def test_a_native_rate_is_refused_where_a_grid_is_needed(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "tiny.toml"
+    text = recipe.read_text(encoding="utf-8")
+    text = text.replace("size = [64, 48]", 'size = [64, 48]\ngrid_fps = "native"')
+    recipe.write_text(text, encoding="utf-8")
+    assert main(["prepare", *arguments]) == 2
+    assert "streams (streams) lie on a grid" in capsys.readouterr().err
+    start, end = text.index("[sets.streams]"), text.index("[prepared]")
+    recipe.write_text(text[:start] + text[end:], encoding="utf-8")
+    without = [a for a in arguments if "streams=" not in a and "held_out=" not in a]
+    assert main(["run", *without]) == 4
+    assert "a bundle needs a grid" in capsys.readouterr().err
+    assert main(["prepare", *without]) == 0
+
+
+@pytest.mark.integration
+def test_a_full_disk_is_a_sentence_and_what_is_done_is_kept(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    """In place of a full disk, files that may not grow past 60 kB: the same kind of error."""
+    write_clip(tmp_path / "clips" / "right" / "long.mp4", frames=150)
+    command = ["prepare", *arguments, "--workers", "1"]
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
+        f"from training.cli import main\nif __name__ == '__main__': sys.exit(main({command}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 5
+    assert "long.zip can't be written (File too large): make room and run again" in done.stderr
+    assert "Traceback" not in done.stderr
+    store = tmp_path / "run" / "store" / "clips"
+    kept = {path: path.stat().st_mtime_ns for path in store.rglob("*.zip")}
+    assert len(kept) == 12  # frames and flow of six short clips
+    assert not list(store.rglob("*.part"))
+    assert main(command) == 0
+    assert len(list(store.rglob("*.zip"))) == 14
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 def test_later_steps_say_which_one_is_missing(

@@ -1,11 +1,14 @@
 """Windows for the second stage, and that its head learns which frames matter."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from training.model.key_frames import KeyFrameExploration
-from training.progress import Progress
+from training.progress import QUIET, Progress
 from training.recipe import Stage2
 from training.stage2 import FeatureClip, train_stage2, window_batch
 
@@ -74,3 +77,71 @@ def test_the_head_turns_to_the_frames_that_show_the_action(regularised: bool) ->
     assert (scores.mean(1).argmax(1) == torch.arange(64) % 2).float().mean() > 0.95
     if regularised:
         assert beta[..., 8:].sum(2).mean() > 0.4  # even attention would give 0.2
+
+
+def _learn(
+    folder: Path,
+    *,
+    iterations: int = 600,
+    seed: int = 0,
+    progress: Progress = QUIET,
+    trained_on: str = "a",
+) -> KeyFrameExploration:
+    """On noise, with dropout; the learning rate falls at 200 and 400."""
+    rng = np.random.default_rng(5)
+    clips = [
+        FeatureClip(n % 2, (rng.normal(0, 1, (12, 4)).astype(np.float32),), np.arange(12) < 3)
+        for n in range(8)
+    ]
+    torch.manual_seed(seed)
+    return train_stage2(
+        "flow",
+        {"a": clips},
+        KeyFrameExploration(width=4, hidden=3, classes=2, dropout=0.5),
+        settings=Stage2(draw={"a": 1}, iterations=iterations, step_every=200, batch=4),
+        segments=2,
+        frames_per_segment=3,
+        seed=seed,
+        progress=progress,
+        checkpoint=folder / "flow_head.pt",
+        trained_on={"stream": trained_on},
+        history=folder,
+    )
+
+
+def test_a_stopped_second_stage_ends_with_the_same_weights_and_history(tmp_path: Path) -> None:
+    class Stop(Progress):
+        def note(self, line: str) -> None:
+            if "600/600" in line:
+                raise KeyboardInterrupt
+
+    whole = _learn(tmp_path / "whole").state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        _learn(tmp_path / "stopped", progress=Stop())
+    found = _learn(tmp_path / "stopped").state_dict()
+    for key, value in whole.items():
+        assert torch.equal(found[key], value), key
+
+    lines, expected = (
+        [json.loads(line) for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        for name in ("stopped", "whole")
+    )
+    for line in (*lines, *expected):
+        line.pop("seconds")
+    assert lines == expected
+    assert [line["iteration"] for line in lines] == list(range(100, 601, 100))
+    assert [line["phase"] for line in lines] == [1, 1, 2, 2, 3, 3]
+    rates = [line["learning_rate"] for line in lines]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+    for line in lines:
+        assert line["loss"] == pytest.approx(line["cross_entropy"] + line["regularisation"])
+        assert 0.15 < line["judged_false"] < 0.4  # 3 of 12 ticks, as windows fall
+
+
+def test_a_head_of_another_first_stage_is_trained_again(tmp_path: Path) -> None:
+    _learn(tmp_path, iterations=20)
+    again = _learn(tmp_path, iterations=20, trained_on="b").state_dict()
+    fresh = _learn(tmp_path / "fresh", iterations=20, trained_on="b").state_dict()
+    other = _learn(tmp_path / "other", iterations=20, seed=1).state_dict()
+    assert all(torch.equal(again[key], fresh[key]) for key in fresh)
+    assert not torch.equal(other["attention.weight"], fresh["attention.weight"])

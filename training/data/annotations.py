@@ -1,14 +1,11 @@
-"""Which clips there are, what each shows, and which part of a split it belongs to.
-
-Clips lie in one folder a class: FOLDER/CLASS/NAME.mp4. A set of JHMDB's layout also has one list a
-class and split, CLASS_test_splitN.txt, of lines `NAME.avi 1|2` (1 train, 2 test).
-"""
+"""What a clip is, and how the clips of a set are found: VIDEOS/CLASS/NAME.*."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.errors import DataError
@@ -16,18 +13,22 @@ from training.errors import DataError
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 IDLE = "idle"
 
-TRAIN, TEST = 1, 2  # as the official lists number them
-
 
 @dataclass(frozen=True)
 class Clip:
     """One labelled clip.
 
+    label: what it shows. also: what else, in the untrimmed videos that show several actions.
     group: clips cut from one source video share it, and must never be on both sides of a fold.
     """
 
     path: Path
     label: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return (self.label, *self.also)
 
     @property
     def key(self) -> str:
@@ -39,60 +40,76 @@ class Clip:
         return source_group(self.path.stem)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A clip as an official list names it: `stem` is its file's name without the suffix."""
+
+    label: str
+    stem: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """The clips of a set to train and to test on. left_out: a sentence on what can't be used."""
+
+    train: tuple[Clip, ...]
+    test: tuple[Clip, ...]
+    left_out: tuple[str, ...] = ()
+
+
 # HMDB51's names end in visible body parts, camera motion, people, view, quality and a counter:
 # NAME_ACTION_f_cm_np1_ri_goo_0. Clips of one source differ in these only.
 _HMDB_TAIL = re.compile(r"(_[fulh]_(cm|nm)_np\d+_(fr|ba|le|ri)_(goo|med|bad))_\d+$")
+# UCF101's are v_CLASS_g01_c01: clip 1 of group 1 of the class.
+_UCF_TAIL = re.compile(r"(_g\d\d)_c\d\d$")
 
 
 def source_group(stem: str) -> str:
-    """The source video of a clip's name, by HMDB51's naming; else the name itself."""
-    return _HMDB_TAIL.sub("", stem)
+    """The source video of a clip's name, by HMDB51's or UCF101's naming; else the name itself."""
+    return _UCF_TAIL.sub(r"\1", _HMDB_TAIL.sub("", stem))
 
 
 def read_folder(folder: Path) -> list[Clip]:
     """All clips under FOLDER/CLASS/, sorted by class and name.
 
-    Raises DataError where there is no such folder, or no clip in it.
+    Raises DataError where there is no such folder, no clip in it, or two of one name.
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}: give one that holds CLASS/*.mp4.")
     clips = [
-        Clip(path, path.parent.name)
-        for path in sorted(folder.glob("*/*"))
-        if path.suffix.lower() in VIDEO_SUFFIXES
+        Clip(path, label.name)
+        for label in sorted(folder.iterdir())
+        if label.is_dir()
+        for path in _videos(label).values()
     ]
     if not clips:
         raise DataError(f"{folder} holds no clips: they belong in one folder a class, CLASS/*.mp4.")
     return clips
 
 
-@dataclass(frozen=True)
-class Split:
-    """The clips of an official split."""
+def find_clips(folder: Path, entries: Sequence[Entry]) -> tuple[list[Clip], list[str]]:
+    """The entries of a list as clips FOLDER/CLASS/NAME.*, and a sentence on each that is missing.
 
-    train: tuple[Clip, ...]
-    test: tuple[Clip, ...]
-
-
-def read_split(videos: Path, splits: Path, number: int) -> Split:
-    """JHMDB's layout: videos/CLASS/*.mp4, and splits/CLASS_test_split{number}.txt.
-
-    Raises DataError for a missing or malformed list, and for a listed clip that isn't there.
+    Raises DataError where none is there.
     """
-    clips = read_folder(videos)
-    parts: dict[int, list[Clip]] = {TRAIN: [], TEST: []}
-    for label in classes_of(clips):
-        by_stem = {clip.path.stem: clip for clip in clips if clip.label == label}
-        listed = _read_list(splits / f"{label}_test_split{number}.txt")
-        for stem, part in listed.items():
-            if stem not in by_stem:
-                raise DataError(
-                    f"{videos / label} lacks {stem}, which split {number} lists: "
-                    "fetch the set again, whole."
-                )
-            if part in parts:  # 0: HMDB51 leaves a clip out of a split
-                parts[part].append(by_stem[stem])
-    return Split(tuple(parts[TRAIN]), tuple(parts[TEST]))
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}: it holds the videos, CLASS/NAME.avi.")
+    videos = {label: _videos(folder / label) for label in {entry.label for entry in entries}}
+    clips: list[Clip] = []
+    missing: list[str] = []
+    for entry in entries:
+        path = videos[entry.label].get(entry.stem)
+        if path is None:
+            missing.append(f"{folder / entry.label / entry.stem} is listed, but not there")
+        else:
+            clips.append(Clip(path, entry.label, entry.also))
+    if entries and not clips:
+        raise DataError(
+            f"{folder} holds none of the {len(entries)} clips that the lists name, such as "
+            f"{entries[0].label}/{entries[0].stem}: give the folder of the whole set."
+        )
+    return clips, missing
 
 
 def classes_of(clips: Iterable[Clip]) -> tuple[str, ...]:
@@ -101,33 +118,60 @@ def classes_of(clips: Iterable[Clip]) -> tuple[str, ...]:
     return (*sorted(labels - {IDLE}), *sorted(labels & {IDLE}))
 
 
-def check_known(clips: Sequence[Clip], classes: Sequence[str], folder: Path) -> None:
-    """Raises DataError where a clip's class isn't one of `classes`."""
-    unknown = sorted({clip.label for clip in clips} - set(classes))
-    if unknown:
-        raise DataError(
-            f"{folder} has the class {unknown[0]!r}, which the recipe doesn't: "
-            "add it to `classes`, or take the folder out."
-        )
+def with_known_classes(split: Split, classes: Sequence[str]) -> Split:
+    """The split without the classes that aren't in `classes`, and a sentence on each of those."""
+    unknown: dict[str, list[Path]] = defaultdict(list)
+
+    def known(clips: Sequence[Clip]) -> Iterator[Clip]:
+        for clip in clips:
+            labels = [label for label in clip.labels if label in classes]
+            if labels:
+                yield replace(clip, label=labels[0], also=tuple(labels[1:]))
+            else:
+                unknown[clip.label].append(clip.path)
+
+    train, test = tuple(known(split.train)), tuple(known(split.test))
+    sentences = [
+        f"{len(paths)} clips of the class {label!r}, which the recipe doesn't have ({paths[0]} ...)"
+        for label, paths in sorted(unknown.items())
+    ]
+    return Split(train, test, (*split.left_out, *sentences))
 
 
-def _read_list(path: Path) -> dict[str, int]:
-    """Stem -> 0, 1 or 2."""
+def read_lines(path: Path) -> list[tuple[str, str]]:
+    """The lines of an official list that aren't empty, each with its place to name in an error.
+
+    Raises DataError where the list can't be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
-        raise DataError(f"There is no split list {path}: check `splits` in the recipe.") from error
+        raise DataError(
+            f"There is no list {path}: put the official lists there, as they were published."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read as a split list ({error}).") from error
-    listed: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        raise DataError(f"{path} can't be read as a list ({error}).") from error
+    return [
+        (f"{path} line {number}", line.strip())
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def malformed(place: str, line: str, form: str) -> DataError:
+    """A line of a list that isn't of its form."""
+    return DataError(
+        f"{place} is not `{form}` but {line!r}: use the official list as it was published."
+    )
+
+
+def _videos(folder: Path) -> dict[str, Path]:
+    """Name without suffix -> video, sorted. Raises DataError where two share a name."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*")):
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
             continue
-        name, _, part = line.strip().rpartition(" ")
-        if not name or part not in ("0", "1", "2"):
-            raise DataError(
-                f"{path} line {number} is not `NAME 1|2` but {line.strip()!r}: "
-                "use the official list as it was published."
-            )
-        listed[Path(name.strip()).stem] = int(part)
-    return listed
+        if path.stem in found:
+            raise DataError(f"{path} and {found[path.stem].name} have one name: rename one.")
+        found[path.stem] = path
+    return found

@@ -6,7 +6,7 @@ Shapes: n frames, H W the stored size, S the side that the model takes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from engine.flow.quantise import ZERO
 # Multi-scale cropping of TSN (Wang et al., 2016): each side of the crop is one of these parts of
 # the frame's shorter side, and the two sides are neighbours in this list, so aspects vary too.
 SCALES = (1.0, 0.875, 0.75, 0.66)
+
+Crops = Literal["anywhere", "corners"]
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,27 @@ class Crop:
         return slice(self.left, self.left + self.width)
 
 
-def random_crop(size: tuple[int, int], rng: np.random.Generator) -> Crop:
-    """A crop of a frame of `size` = (width, height), anywhere, mirrored half of the time."""
+def random_crop(
+    size: tuple[int, int], rng: np.random.Generator, *, crops: Crops = "anywhere"
+) -> Crop:
+    """A crop of a frame of `size` = (width, height), mirrored half of the time.
+
+    crops: where it lies. TSN's `corners` are the frame's four and its centre: chosen freely,
+    crops lie near the centre most of the time.
+    """
     width, height = size
     first = int(rng.integers(len(SCALES)))
     second = int(np.clip(first + rng.integers(-1, 2), 0, len(SCALES) - 1))
     shorter = min(size)
     crop_height, crop_width = round(shorter * SCALES[first]), round(shorter * SCALES[second])
+    bottom, right = height - crop_height, width - crop_width
+    if crops == "corners":
+        top, left = _corners(bottom, right)[int(rng.integers(5))]
+    else:
+        top, left = int(rng.integers(bottom + 1)), int(rng.integers(right + 1))
     return Crop(
-        top=int(rng.integers(height - crop_height + 1)),
-        left=int(rng.integers(width - crop_width + 1)),
+        top=top,
+        left=left,
         height=crop_height,
         width=crop_width,
         mirrored=bool(rng.random() < 0.5),
@@ -73,12 +86,16 @@ def standard_crops(size: tuple[int, int], side: int) -> tuple[Crop, ...]:
 
     The first is the centre crop, the one that a stream is scored with.
     """
-    right, bottom = size[0] - side, size[1] - side
-    corners = ((0, 0), (0, right), (bottom, 0), (bottom, right))
-    places = ((bottom // 2, right // 2), *corners)
+    places = _corners(size[1] - side, size[0] - side)
     return tuple(
         Crop(top, left, side, side, mirrored) for mirrored in (False, True) for top, left in places
     )
+
+
+def _corners(bottom: int, right: int) -> tuple[tuple[int, int], ...]:
+    """Top and left of a crop in the centre and in each corner; bottom, right: its last places."""
+    corners = ((0, 0), (0, right), (bottom, 0), (bottom, right))
+    return ((bottom // 2, right // 2), *corners)
 
 
 def mirror_stacks(stacks: U8) -> U8:

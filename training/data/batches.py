@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from engine.arrays import U8
-from training.data.augment import random_colours, random_crop, slow_camera
+from training.data.augment import Crops, random_colours, random_crop, slow_camera
 from training.data.frame_store import StoredClip
+from training.data.prefetch import prefetched
 from training.data.sampling import global_ticks
-from training.model.build import Modality
+from training.model.build import FLOW_CHANNELS, Modality
 
 # Of the flow stacks: webcams in dim light and cheap cameras give 10 to 20 frames a second.
 SLOW_CAMERAS = 0.2
@@ -21,6 +22,7 @@ SLOW_CAMERAS = 0.2
 
 @dataclass(frozen=True)
 class Batch:
+    number: int  # of the micro-batch in the epoch, from 0
     images: Tensor  # uint8 [B, N, S, S, 3], or [B, N, 20, S, S]
     labels: Tensor  # int64 [B]
 
@@ -49,28 +51,65 @@ def batches(
     segments: int,
     side: int,
     size: int,
-    rng: np.random.Generator,
+    seed: Sequence[int],
+    crops: Crops = "anywhere",
+    numbers: Sequence[int] | None = None,
+    threads: int = 0,
+    pinned: bool = False,
+    flows: Sequence[str] = (),
 ) -> Iterator[Batch]:
-    """`clips` in their order, `size` at a time, each cropped, mirrored and coloured at random."""
-    number = {label: index for index, label in enumerate(classes)}
-    for start in range(0, len(clips), size):
-        part = clips[start : start + size]
-        images = [
-            random_view(clip, modality, segments=segments, side=side, rng=rng) for clip in part
-        ]
-        labels = [number[clip.label] for clip in part]
-        yield Batch(torch.from_numpy(np.stack(images)), torch.tensor(labels))
+    """`clips` in their order, `size` at a time, each cropped, mirrored and coloured at random.
+
+    What happens to a clip follows from `seed` and its place alone, whoever prepares it.
+
+    Args:
+        numbers: of the batches to give, all where None. threads: that prepare them ahead.
+        pinned: in memory that a GPU copies from by itself.
+        flows: each clip's flow is drawn from these; the one it is bound to where there are none.
+    """
+    number_of = {label: index for index, label in enumerate(classes)}
+    shape = (side, side, 3) if modality == "rgb" else (FLOW_CHANNELS, side, side)
+
+    def prepare(number: int) -> Batch:
+        part = clips[number * size : (number + 1) * size]
+        images = torch.empty((len(part), segments, *shape), dtype=torch.uint8, pin_memory=pinned)
+        into = images.numpy()
+        for index, clip in enumerate(part):
+            rng = np.random.default_rng((*seed, number * size + index))
+            drawn = clip if modality == "rgb" else _with_random_flow(clip, flows, rng)
+            into[index] = random_view(
+                drawn, modality, segments=segments, side=side, crops=crops, rng=rng
+            )
+        return Batch(number, images, torch.tensor([number_of[clip.label] for clip in part]))
+
+    if numbers is None:
+        numbers = range(-(-len(clips) // size))
+    return prefetched(prepare, numbers, threads)
 
 
 def random_view(
-    clip: StoredClip, modality: Modality, *, segments: int, side: int, rng: np.random.Generator
+    clip: StoredClip,
+    modality: Modality,
+    *,
+    segments: int,
+    side: int,
+    crops: Crops = "anywhere",
+    rng: np.random.Generator,
 ) -> U8:
     """One frame [N, S, S, 3] or stack [N, 20, S, S] from each of `segments` parts of a clip."""
     ticks = global_ticks(clip.ticks, segments, rng)
-    crop = random_crop(clip.size, rng)
+    crop = random_crop(clip.size, rng, crops=crops)
     if modality == "rgb":
         return random_colours(crop.frames(clip.frames_at(ticks), side), rng)
     stacks = crop.stacks(clip.stacks_at(ticks), side)
     if rng.random() < SLOW_CAMERAS:
         return slow_camera(stacks, rate=rng.uniform(0.4, 0.9), phase=rng.random())
     return stacks
+
+
+def _with_random_flow(
+    clip: StoredClip, flows: Sequence[str], rng: np.random.Generator
+) -> StoredClip:
+    if len(flows) > 1:
+        return clip.with_flow(flows[int(rng.integers(len(flows)))])
+    return clip.with_flow(flows[0]) if flows else clip

@@ -1,57 +1,68 @@
-"""Prepared clips: grid frames and quantised flow as plain arrays, read through a memory map.
+"""Prepared clips: frames on the grid, and the flow between them by one or several estimators.
 
-    STORE/store.json               how the clips were prepared
-    STORE/CLASS/NAME.frames.npy    uint8 [T, H, W, 3] RGB, one a tick
-    STORE/CLASS/NAME.flow.npy      uint8 [T, 2, H, W]; pair j ends at tick j, pair 0 is zero (128)
+    STORE/frames/prepared.json     size, grid
+    STORE/frames/CLASS/NAME.zip    one JPEG a tick
+    STORE/FLOW/prepared.json       the same, and the estimator's parameters
+    STORE/FLOW/CLASS/NAME.zip      one PNG a tick, x above y; pair j ends at tick j, pair 0 is zero
 
-A clip is in the store as soon as its frames are: they are written last, and renamed into place, so
-a store that was interrupted goes on where it stopped.
+Each kind stands alone, so a flow can be added or deleted without touching the rest, and each file
+appears whole or not at all, so a store that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 
 from engine.arrays import U8
-from engine.flow.estimator import FlowParameter
-from engine.flow.stack import stack
+from engine.flow.stack import stack, stack_ticks
 from training.data.annotations import Clip
+from training.data.picture_file import FLOW, FRAME, Codec, PictureFile, write_pictures
+from training.data.preparation import Preparation
 from training.errors import DataError, OutputError
 
+FRAMES = "frames"  # the kind that is no flow
 
-@dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """Everything that decides what is in a store. The defaults are the default bundle's."""
 
-    size: tuple[int, int] = (224, 176)  # width, height, in px
-    grid_fps: float = 25.0
-    flow: str = "dis"
-    flow_parameters: Mapping[str, FlowParameter] = field(
-        default_factory=lambda: {"preset": "medium"}
-    )
-    bound_px: float = 12.0
+class Pictures(Protocol):
+    """Pictures by tick: a file of them, or an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, ticks: Any, /) -> U8: ...
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """A clip of the store; `frames` and `flow` are memory maps."""
+    """A clip of the store, bound to one of its flows.
+
+    also: what it shows beside `label`, where it has several labels.
+    """
 
     key: str
     label: str
     group: str
-    frames: U8  # [T, H, W, 3]
-    flow: U8  # [T, 2, H, W]
+    frames: Pictures  # [T, H, W, 3]
+    flow: Pictures  # [T, 2, H, W]
+    flow_name: str = "dis"
+    also: tuple[str, ...] = ()
+    other_flows: Mapping[str, Pictures] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return (self.label, *self.also)
 
     @property
     def ticks(self) -> int:
-        return len(self.frames)
+        return self.frames.shape[0]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,11 +72,25 @@ class StoredClip:
 
     def frames_at(self, ticks: Sequence[int]) -> U8:
         """The frames of some ticks: [n, H, W, 3] RGB."""
-        return cast(U8, self.frames[list(ticks)])
+        return self.frames[list(ticks)]
 
     def stacks_at(self, ticks: Sequence[int]) -> U8:
         """The flow stacks that end at some ticks: [n, 20, H, W]."""
-        return np.stack([stack(lambda pair: cast(U8, self.flow[pair]), tick) for tick in ticks])
+        needed = sorted({pair for tick in ticks for pair in stack_ticks(tick)})
+        pairs = dict(zip(needed, self.flow[needed], strict=True))
+        return np.stack([stack(pairs.__getitem__, tick) for tick in ticks])
+
+    def with_flow(self, name: str) -> StoredClip:
+        """The same clip, bound to another flow. Raises DataError where it isn't prepared."""
+        if name == self.flow_name:
+            return self
+        if name not in self.other_flows:
+            raise DataError(
+                f"The flow {name!r} of {self.key} is not prepared: run `gesta-train prepare`."
+            )
+        flows = {**self.other_flows, self.flow_name: self.flow}
+        flow = flows.pop(name)
+        return replace(self, flow=flow, flow_name=name, other_flows=flows)
 
 
 class FrameStore:
@@ -78,51 +103,104 @@ class FrameStore:
     def __init__(self, folder: Path, preparation: Preparation) -> None:
         self.folder = folder
         self.preparation = preparation
-        described = json.loads(json.dumps(asdict(preparation)))  # as it reads back: lists
-        header = folder / "store.json"
-        if header.is_file():
-            found = json.loads(header.read_text(encoding="utf-8"))
-            if found != described:
-                raise DataError(
-                    f"{folder} was prepared with {found}, and {described} is asked for: "
-                    "name another store, or delete that one."
-                )
-            return
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            header.write_text(json.dumps(described, indent=2), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"The store {folder} can't be written ({error.strerror}).") from error
+        for kind, described in _descriptions(preparation).items():
+            _check_header(folder / kind, described)
 
     def __contains__(self, clip: Clip) -> bool:
-        return self._path(clip, "frames").is_file()
+        return not self.missing(clip)
 
-    def write(self, clip: Clip, frames: U8, flow: U8) -> None:
-        """Put a clip in: frames [T, H, W, 3] and flow [T, 2, H, W]."""
-        for kind, array in (("flow", flow), ("frames", frames)):
-            target = self._path(clip, kind)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_suffix(".part")
-            try:
-                with part.open("wb") as file:
-                    np.save(file, array)
-                os.replace(part, target)
-            except OSError as error:
-                raise OutputError(
-                    f"{target} can't be written ({error.strerror}): free some space and run again; "
-                    "what is done is kept."
-                ) from error
+    def missing(self, clip: Clip) -> tuple[str, ...]:
+        """What isn't prepared of a clip: some of `frames` and the names of the flows."""
+        kinds = (FRAMES, *self.preparation.flows)
+        return tuple(kind for kind in kinds if not self._path(clip, kind).is_file())
 
-    def open(self, clip: Clip) -> StoredClip:
-        """Raises DataError where the clip isn't in the store, or its arrays are damaged."""
-        try:
-            frames = np.load(self._path(clip, "frames"), mmap_mode="r")
-            flow = np.load(self._path(clip, "flow"), mmap_mode="r")
-        except (OSError, ValueError) as error:
+    def holds(self, clip: Clip, flow: str | None = None) -> bool:
+        """Whether a clip's frames and one flow are prepared: the default one where None."""
+        return not {FRAMES, flow or self.preparation.default_flow} & set(self.missing(clip))
+
+    @contextmanager
+    def writing(
+        self, clip: Clip, kinds: Sequence[str]
+    ) -> Iterator[Mapping[str, Callable[[U8], None]]]:
+        """For each kind a function that adds the picture of the next tick.
+
+        All of them are in the store once the block ends, and none where it raises. Raises
+        OutputError where they can't be written.
+        """
+        with ExitStack() as files:
+            yield {
+                kind: files.enter_context(write_pictures(self._path(clip, kind), _codec(kind)))
+                for kind in kinds
+            }
+
+    def open(self, clip: Clip, flow: str | None = None) -> StoredClip:
+        """A clip, bound to one flow: to the first of the preparation where `flow` is None.
+
+        Raises DataError where its frames or this flow aren't in the store.
+        """
+        name = self.preparation.default_flow if flow is None else flow
+        if name not in self.preparation.flows or not self.holds(clip, name):
             raise DataError(
-                f"{clip.key} is not in {self.folder} ({error}): run `gesta-train prepare` again."
-            ) from error
-        return StoredClip(clip.key, clip.label, clip.group, frames, flow)
+                f"{clip.key} is not in {self.folder} with the flow {name!r}: "
+                "run `gesta-train prepare`."
+            )
+        missing = self.missing(clip)
+        flows = {
+            each: self._pictures(clip, each)
+            for each in self.preparation.flows
+            if each not in missing
+        }
+        return StoredClip(
+            clip.key,
+            clip.label,
+            clip.group,
+            frames=self._pictures(clip, FRAMES),
+            flow=flows.pop(name),
+            flow_name=name,
+            also=clip.also,
+            other_flows=flows,
+        )
+
+    def _pictures(self, clip: Clip, kind: str) -> PictureFile:
+        width, height = self.preparation.size
+        shape = (height, width, 3) if kind == FRAMES else (2, height, width)
+        return PictureFile(self._path(clip, kind), _codec(kind), shape)
 
     def _path(self, clip: Clip, kind: str) -> Path:
-        return self.folder / clip.label / f"{clip.path.stem}.{kind}.npy"
+        return self.folder / kind / f"{clip.key}.zip"
+
+
+def _codec(kind: str) -> Codec:
+    return FRAME if kind == FRAMES else FLOW
+
+
+def _descriptions(preparation: Preparation) -> dict[str, dict[str, Any]]:
+    """Of each kind, all that decides what is in its pictures."""
+    whole = msgspec.to_builtins(preparation)
+    flows = whole.pop("flows")
+    return {FRAMES: whole, **{name: {**whole, **flow} for name, flow in flows.items()}}
+
+
+def _check_header(folder: Path, described: dict[str, Any]) -> None:
+    header = folder / "prepared.json"
+    described = json.loads(json.dumps(described))  # as it reads back: lists
+    try:
+        found = json.loads(header.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{header} can't be read ({error}): delete {folder}.") from error
+    if found == described:
+        return
+    if found is not None:
+        raise DataError(
+            f"{folder} was prepared with {found}, and {described} is asked for: "
+            "name another run folder, or delete that one."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = header.with_suffix(".part")
+        part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        part.replace(header)
+    except OSError as error:
+        raise OutputError(f"The store {folder} can't be written ({error.strerror}).") from error

@@ -66,6 +66,10 @@ class SpatialStream(nn.Module):
     def width(self) -> int:
         return self.backbone.width
 
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
     def normalise(self, images: Tensor) -> Tensor:
         """Images as stored -> [B, channels, S, S], what the backbone takes."""
         images = images.to(self.mean.dtype)

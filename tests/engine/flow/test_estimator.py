@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.errors import FlowMismatch
-from engine.flow.estimator import open_flow
+from engine.flow.open import open_flow
 
 FLOWS = [
     ("dis", {"preset": "ultrafast"}),

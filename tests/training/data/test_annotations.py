@@ -1,75 +1,91 @@
-"""Clips and splits: the official lists whole, and a sentence for each that is not."""
+"""Clips by folder and by list; what a recipe doesn't know, and what isn't there, is named."""
 
 from pathlib import Path
 
 import pytest
 
-from training.data.annotations import Clip, check_known, classes_of, read_folder, read_split
+from training.data.annotations import (
+    Clip,
+    Entry,
+    Split,
+    classes_of,
+    find_clips,
+    read_folder,
+    source_group,
+    with_known_classes,
+)
 from training.errors import DataError
 
 
-@pytest.mark.parametrize(("number", "train", "test"), [(1, 660, 268), (2, 658, 270), (3, 663, 265)])
-def test_the_official_splits_have_their_published_sizes(
-    data_dir: Path, number: int, train: int, test: int
-) -> None:
-    folder = data_dir / "jhmdb"
-    split = read_split(folder / "videos", folder / "splits", number)
-    assert (len(split.train), len(split.test)) == (train, test)
-    assert len(classes_of(split.train)) == 21
-    # JHMDB's splits keep the clips of one source video together.
-    assert not {clip.group for clip in split.train} & {clip.group for clip in split.test}
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
-def test_clips_of_one_source_share_their_group() -> None:
-    first = Clip(Path("catch/Ballfangen_catch_u_cm_np1_fr_goo_0.mp4"), "catch")
-    second = Clip(Path("catch/Ballfangen_catch_u_cm_np1_fr_goo_2.mp4"), "catch")
-    other = Clip(Path("catch/Frisbee_catch_f_cm_np1_ri_med_0.mp4"), "catch")
-    assert first.group == second.group != other.group
+@pytest.mark.parametrize(
+    ("stem", "group"),
+    [
+        ("Ballfangen_catch_u_cm_np1_fr_goo_0", "Ballfangen_catch"),
+        ("v_Archery_g07_c03", "v_Archery_g07"),
+        ("video_test_0000004", "video_test_0000004"),
+        ("my_g1_c03", "my_g1_c03"),
+    ],
+)
+def test_clips_of_one_source_share_their_group(stem: str, group: str) -> None:
+    assert source_group(stem) == group
 
 
-def _set(folder: Path, lines: str) -> tuple[Path, Path]:
-    videos, splits = folder / "videos", folder / "splits"
-    for name in ("one", "two"):
-        (videos / "walk").mkdir(parents=True, exist_ok=True)
-        (videos / "walk" / f"{name}.mp4").touch()
-    splits.mkdir()
-    (splits / "walk_test_split1.txt").write_text(lines)
-    return videos, splits
+def test_a_folder_a_class(tmp_path: Path) -> None:
+    _touch(tmp_path, "wave/b.MP4", "wave/a.avi", "clap/c d.webm", "clap/notes.txt", "loose.mp4")
+    clips = read_folder(tmp_path)
+    assert [clip.key for clip in clips] == ["clap/c d", "wave/a", "wave/b"]
 
 
-def test_names_with_spaces_and_left_out_clips(tmp_path: Path) -> None:
-    videos, splits = _set(tmp_path, "one.avi 1\n\ntwo.avi 0\n")
-    split = read_split(videos, splits, 1)
-    assert [clip.key for clip in split.train] == ["walk/one"]
-    assert split.test == ()
-
-
-@pytest.mark.parametrize("line", ["one.avi", "one.avi 3", "one.avi,1"])
-def test_a_malformed_line_is_named(tmp_path: Path, line: str) -> None:
-    videos, splits = _set(tmp_path, f"two.avi 1\n{line}\n")
-    with pytest.raises(DataError, match=r"walk_test_split1.txt line 2"):
-        read_split(videos, splits, 1)
-
-
-def test_a_listed_clip_that_is_missing_is_named(tmp_path: Path) -> None:
-    videos, splits = _set(tmp_path, "three.avi 1\n")
-    with pytest.raises(DataError, match="three"):
-        read_split(videos, splits, 1)
-
-
-def test_missing_folders_lists_and_clips_get_a_sentence(tmp_path: Path) -> None:
+def test_folders_that_hold_no_clips_get_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         read_folder(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no clips"):
         read_folder(tmp_path)
-    videos, splits = _set(tmp_path, "one.avi 1\n")
-    with pytest.raises(DataError, match="no split list"):
-        read_split(videos, splits, 2)
+    with pytest.raises(DataError, match="no folder"):
+        find_clips(tmp_path / "nowhere", [])
 
 
-def test_idle_is_the_last_class_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+def test_two_clips_of_one_name_are_refused(tmp_path: Path) -> None:
+    _touch(tmp_path, "wave/a.avi", "wave/a.mp4")
+    with pytest.raises(DataError, match=r"a\.mp4 and a\.avi"):
+        read_folder(tmp_path)
+
+
+def test_listed_clips_are_found_by_name_and_missing_ones_are_named(tmp_path: Path) -> None:
+    _touch(tmp_path, "wave/a.mp4", "wave/unlisted.mp4")
+    clips, missing = find_clips(
+        tmp_path, [Entry("wave", "a"), Entry("wave", "b"), Entry("clap", "c")]
+    )
+    assert [clip.path.name for clip in clips] == ["a.mp4"]
+    assert [sentence.split()[0] for sentence in missing] == [
+        str(tmp_path / "wave" / "b"),
+        str(tmp_path / "clap" / "c"),
+    ]
+    with pytest.raises(DataError, match=r"none of the 1 clips.*clap/c"):
+        find_clips(tmp_path, [Entry("clap", "c")])
+
+
+def test_classes_are_sorted_with_idle_last() -> None:
     clips = [Clip(Path(f"{label}/a.mp4"), label) for label in ("wave", "idle", "clap")]
     assert classes_of(clips) == ("clap", "wave", "idle")
-    check_known(clips, ("clap", "wave", "idle"), tmp_path)
-    with pytest.raises(DataError, match="'idle'"):
-        check_known(clips, ("clap", "wave"), tmp_path)
+
+
+def test_a_class_that_the_recipe_lacks_is_left_out_and_named_once() -> None:
+    train = tuple(Clip(Path(f"dance/{n}.mp4"), "dance") for n in range(3))
+    test = (
+        Clip(Path("wave/a.mp4"), "wave", ("clap",)),
+        Clip(Path("b.mp4"), "dance", ("clap", "wave")),
+    )
+    split = with_known_classes(Split(train, test, ("before",)), ("clap", "wave"))
+    assert split.train == ()
+    assert [clip.labels for clip in split.test] == [("wave", "clap"), ("clap", "wave")]
+    before, sentence = split.left_out
+    assert before == "before"
+    assert sentence.startswith("3 clips of the class 'dance', which the recipe doesn't have")

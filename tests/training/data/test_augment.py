@@ -60,6 +60,24 @@ def test_random_crops_lie_in_the_frame_and_vary() -> None:
     assert max(max(c.height, c.width) / min(c.height, c.width) for c in crops) < 1.2
 
 
+def test_corner_crops_lie_in_four_corners_or_the_centre() -> None:
+    rng = np.random.default_rng(3)
+    places = set()
+    for _ in range(300):
+        crop = random_crop((224, 176), rng, crops="corners")
+        right, bottom = 224 - crop.width, 176 - crop.height
+        assert (crop.left, crop.top) in {
+            (0, 0),
+            (right, 0),
+            (0, bottom),
+            (right, bottom),
+            (right // 2, bottom // 2),
+        }
+        if right and bottom:
+            places.add((crop.left > 0, crop.top > 0, crop.left == right, crop.top == bottom))
+    assert len(places) == 5
+
+
 def test_one_crop_holds_for_all_frames_of_a_clip() -> None:
     frames = np.random.default_rng(4).integers(0, 256, (1, 17, 22, 3)).astype(np.uint8)
     frames = np.repeat(frames, 3, axis=0)

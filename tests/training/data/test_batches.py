@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from training.data.batches import batches, draw
 from training.data.frame_store import StoredClip
+from training.errors import DataError
 from training.model.build import Modality
 
 
@@ -39,7 +41,7 @@ def test_batches_have_one_image_a_segment(modality: Modality, shape: tuple[int, 
             segments=3,
             side=32,
             size=2,
-            rng=np.random.default_rng(0),
+            seed=(0,),
         )
     )
     assert [batch.images.shape for batch in found] == [(2, 3, *shape), (1, 3, *shape)]
@@ -48,12 +50,49 @@ def test_batches_have_one_image_a_segment(modality: Modality, shape: tuple[int, 
 
 def test_flow_to_the_right_goes_left_in_a_mirrored_batch_and_never_else() -> None:
     seen = set()
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        options = {"segments": 1, "side": 32, "size": 1, "rng": rng}
+    for number in range(20):
+        options = {"segments": 1, "side": 32, "size": 1, "seed": (0, number)}
         (batch,) = batches([_clip("a", ticks=30)], ("walk",), "flow", **options)  # type: ignore[arg-type]
         stack = batch.images[0, 0]
         assert (stack[1::2] == 128).all()
         seen |= set(stack[0::2].unique().tolist())
     assert {max(value, 256 - value) for value in seen} <= {128, 140, 152, 164}
     assert {116, 140} <= seen
+
+
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_a_batch_is_the_same_whoever_prepares_it(modality: Modality) -> None:
+    clips = [_clip(f"c{number}", ticks=20 + number) for number in range(13)]
+    options = {"segments": 3, "side": 32, "size": 2, "seed": (5, 1)}
+    whole = list(batches(clips, ("walk",), modality, **options))  # type: ignore[arg-type]
+    assert [batch.number for batch in whole] == list(range(7))
+    for threads in (1, 3):
+        ahead = batches(clips, ("walk",), modality, threads=threads, **options)  # type: ignore[arg-type]
+        for one, other in zip(whole, ahead, strict=True):
+            assert torch.equal(one.images, other.images)
+    some = list(batches(clips, ("walk",), modality, numbers=[4, 1], **options))  # type: ignore[arg-type]
+    assert [batch.number for batch in some] == [4, 1]
+    assert torch.equal(some[0].images, whole[4].images)
+    other = next(batches(clips, ("walk",), modality, **{**options, "seed": (5, 2)}))  # type: ignore[arg-type]
+    assert not torch.equal(other.images, whole[0].images)
+
+
+def test_a_flow_phase_draws_each_clips_flow_from_those_that_it_names() -> None:
+    def clip(name: str) -> StoredClip:
+        dis, tvl1 = (np.full((12, 2, 48, 64), 128, np.uint8) for _ in "ab")
+        tvl1[:, 1] = 150  # only here does anything go down
+        frames = np.zeros((12, 48, 64, 3), np.uint8)
+        return StoredClip(name, "walk", name, frames, dis, other_flows={"tvl1": tvl1})
+
+    def seen(modality: Modality, flows: tuple[str, ...]) -> list[bool]:
+        options = {"segments": 2, "side": 32, "size": 1, "seed": (0,), "flows": flows}
+        clips = [clip(f"{index}") for index in range(40)]
+        found = batches(clips, ("walk",), modality, **options)  # type: ignore[arg-type]
+        return [bool((batch.images[0] > 128).any()) for batch in found]
+
+    both = seen("flow", ("dis", "tvl1"))
+    assert 8 < sum(both) < 32
+    assert not any(seen("flow", ()))
+    assert all(seen("flow", ("tvl1",)))
+    with pytest.raises(DataError, match="farneback"):
+        seen("flow", ("farneback",))

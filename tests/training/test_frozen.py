@@ -1,0 +1,26 @@
+"""A compiled stream gives what torch gives with the rounded weights."""
+
+import pytest
+import torch
+
+from training.frozen import FrozenStream
+from training.golden import moving_pattern, stream_outputs
+from training.model.build import FLOW_CHANNELS, Modality, ModelConfig
+from training.onnx_export import round_weights
+from training.random_model import random_model
+
+
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_features_and_attention_are_those_of_torch(modality: Modality) -> None:
+    config = ModelConfig(classes=3, input_size=64, hidden_width=8, spatial_gain=4.0)
+    model = random_model(config, seed=1)
+    pattern = moving_pattern(5, size_px=64, flow_channels=FLOW_CHANNELS)
+    images = pattern.frames if modality == "rgb" else pattern.stacks
+    stream = getattr(model, modality)
+    frozen = FrozenStream(stream, side=64)
+    features, attention = frozen(torch.from_numpy(images))
+    round_weights(stream)
+    expected, expected_attention = stream_outputs(stream, images)
+    assert features.std() > 0.1  # there is something to compare
+    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(attention, expected_attention, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,99 @@
+"""A run folder says what it stands on, and doesn't let that change under what is trained."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from msgspec.structs import replace
+
+from training.commands import find_recipe
+from training.device import CPU
+from training.errors import OutputError, RecipeError
+from training.record import keep_config, keep_environment, weights_of
+
+RECIPE = find_recipe("jhmdb-scenes")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    keep_config(tmp_path, RECIPE, "none")
+    (tmp_path / "rgb.pt").write_bytes(b"")
+    return tmp_path
+
+
+def test_what_was_not_trained_yet_may_change(tmp_path: Path) -> None:
+    keep_config(tmp_path, RECIPE, "none")
+    keep_config(tmp_path, replace(RECIPE, seed=1), "weights.npz")
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["recipe"]["seed"], config["weights"]) == (1, "weights.npz")
+    assert config["recipe"]["stage2"]["momentum"] == 0.9
+    assert weights_of(tmp_path, None) == "weights.npz"
+    assert weights_of(tmp_path, "imagenet") == "imagenet"
+    assert weights_of(tmp_path / "other", None) == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "weights", "words"),
+    [
+        (replace(RECIPE, seed=1), "none", "`seed` is 1, and was 0"),
+        (replace(RECIPE, classes=RECIPE.classes[1:]), "none", r"`classes\[0\]` is 'catch'"),
+        (replace(RECIPE, precision="fp32"), "none", "`precision` is 'fp32'"),
+        (
+            replace(RECIPE, model=replace(RECIPE.model, spatial_gain=1.0)),
+            "none",
+            r"`model.spatial_gain` is 1.0, and was 25.0",
+        ),
+        (
+            replace(RECIPE, sets={**RECIPE.sets, "jhmdb": replace(RECIPE.sets["jhmdb"], split=2)}),
+            "none",
+            r"`sets.jhmdb.split` is 2, and was 1",
+        ),
+        (RECIPE, "imagenet", "`--weights` is 'imagenet', and was 'none'"),
+    ],
+)
+def test_what_was_trained_stands_on_its_recipe(
+    trained: Path, recipe: object, weights: str, words: str
+) -> None:
+    before = (trained / "config.json").read_text()
+    with pytest.raises(RecipeError, match=words):
+        keep_config(trained, recipe, weights)  # type: ignore[arg-type]
+    assert (trained / "config.json").read_text() == before
+
+
+def test_the_second_stage_the_bundle_and_the_test_sets_may_change(trained: Path) -> None:
+    sets = {name: each for name, each in RECIPE.sets.items() if each.use == "train"}
+    changed = replace(
+        RECIPE,
+        sets=sets,
+        stage2=replace(RECIPE.stage2, iterations=10),
+        model=replace(RECIPE.model, hidden_width=8),
+        bundle=replace(RECIPE.bundle, name="mine"),
+    )
+    keep_config(trained, changed, "none")
+
+
+def test_each_command_leaves_its_environment(tmp_path: Path) -> None:
+    keep_environment(tmp_path, "stage1", ["gesta-train", "stage1", "--run", "x"], CPU)
+    keep_environment(tmp_path, "evaluate", ["gesta-train", "evaluate"], CPU)
+    found = json.loads((tmp_path / "environment.json").read_text())
+    assert set(found) == {"stage1", "evaluate"}
+    started = found["stage1"]
+    assert started["line"] == ["gesta-train", "stage1", "--run", "x"]
+    assert started["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert started["packages"]["numpy"] == np.__version__
+    assert (started["device"], started["gpus"], started["processes"]) == ("cpu", [], 1)
+    root = Path(__file__).parents[2]
+    head = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True
+    )
+    if head.returncode == 0:
+        assert started["commit"].partition("-")[0] == head.stdout.strip()
+
+
+def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"config.json can't be written"):
+        keep_config(tmp_path / "file", RECIPE, "none")

@@ -1,0 +1,145 @@
+"""What a run folder says of itself.
+
+    RUN/config.json        the recipe with every default, and the weights that it started from
+    RUN/environment.json   for each command the newest start of it: versions, machine, commit, line
+
+Once a stage is trained, what it stands on can't change under it. What may: `stage2` (its heads are
+then trained again), `bundle`, flows beside those prepared, sets to test or calibrate on, and
+phases of `stage1` that haven't begun; the checkpoints know which have.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from engine.machine import describe_machine
+from training.checkpoint import first_difference
+from training.distributed import processes
+from training.errors import OutputError, RecipeError
+from training.features import MODALITIES
+from training.recipe import Recipe
+from training.stage1_checkpoint import LATER
+
+_PACKAGES = ("torch", "torchvision", "numpy", "opencv-contrib-python-headless", "av", "gesta")
+_DEFAULT_WEIGHTS = "imagenet"
+
+
+def weights_of(folder: Path, given: str | None) -> str:
+    """What the streams start from: what was `given`, else what the run began with."""
+    if given is not None:
+        return given
+    found = _read(folder / "config.json").get("weights", _DEFAULT_WEIGHTS)
+    return str(found)
+
+
+def keep_config(folder: Path, recipe: Recipe, weights: str) -> None:
+    """Write config.json.
+
+    Raises:
+        RecipeError: the folder has a trained stage of another recipe or other weights.
+        OutputError: it can't be written.
+    """
+    path = folder / "config.json"
+    before = _read(path)
+    if before and any((folder / f"{modality}.pt").is_file() for modality in MODALITIES):
+        try:
+            known = msgspec.convert(before["recipe"], Recipe)
+        except (KeyError, msgspec.ValidationError) as error:
+            raise RecipeError(
+                f"{path} was written by another version ({error}): name another --run folder, or "
+                "delete that file to go on at your own risk."
+            ) from error
+        difference = first_difference(
+            _standing(known, before["weights"]), _standing(recipe, weights)
+        )
+        if difference:
+            raise RecipeError(
+                f"{folder} was trained by another recipe: {difference}. Put it back, or name "
+                "another --run folder."
+            )
+    _write(path, {"recipe": msgspec.to_builtins(recipe), "weights": weights})
+
+
+def keep_environment(folder: Path, command: str, line: Sequence[str], device: torch.device) -> None:
+    """Write this start of `command` into environment.json; `line` is the whole command line."""
+    machine = describe_machine()
+    gpus = range(torch.cuda.device_count()) if device.type == "cuda" else ()
+    path = folder / "environment.json"
+    started = {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "line": list(line),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "cpu": machine.cpu,
+        "cores": machine.cores,
+        "gpus": [torch.cuda.get_device_name(number) for number in gpus],
+        "device": device.type,
+        "processes": processes(),
+        "commit": _commit(),
+    }
+    _write(path, {**_read(path), command: started})
+
+
+def _standing(recipe: Recipe, weights: str) -> dict[str, Any]:
+    """What trained weights stand on, in a recipe's words."""
+    plain = msgspec.to_builtins(recipe)
+    return {
+        "classes": plain["classes"],
+        "sets": {name: each for name, each in plain["sets"].items() if each["use"] == "train"},
+        "prepared": {key: each for key, each in plain["prepared"].items() if key != "flows"},
+        "model": {key: each for key, each in plain["model"].items() if key not in LATER},
+        "seed": plain["seed"],
+        "precision": plain["precision"],
+        "--weights": weights,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Of the checkout that this code lies in, marked where files differ from it."""
+    git, root = shutil.which("git"), Path(__file__).parent.parent
+    if git is None or not (root / ".git").exists():
+        return None
+    ask = [git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The object in a file of ours; empty where there is none, or no whole one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two streams may start at once
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise OutputError(f"{path} can't be written ({error.strerror}).") from error
