@@ -21,7 +21,7 @@ from engine.errors import EngineError
 from stream.arguments import parser
 from stream.errors import StreamError
 from stream.log import start_logging
-from stream.signals import stopped_by_signals
+from stream.signals import ignore_signals, stopped_by_signals
 from stream.url import mask_text
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with stopped_by_signals() as stop:  # noted, until the command says what it makes of them
         arguments = parser(commands).parse_args(argv, Namespace(stop=stop))
         code = _guarded(arguments)
+    if argv is None and stop.is_set():  # this process is the command's own
+        ignore_signals()
     if any(thread.name.startswith(("capture:", "inference")) for thread in threading.enumerate()):
         # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
         sys.stdout.flush()

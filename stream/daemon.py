@@ -145,8 +145,9 @@ class Daemon:
             self._away[name] = told
         else:
             self._away.pop(name, None)
-        level = logging.INFO if status.reason is None else logging.WARNING
-        reason = f" {status.reason}" if status.reason else ""
+        recovered = status.state == "live"
+        level = logging.INFO if status.reason is None or recovered else logging.WARNING
+        reason = f"{' after' if recovered else ''} {status.reason}" if status.reason else ""
         detail = f": {status.detail}" if status.detail else ""
         _log.log(
             logging.DEBUG if is_old else level, "%s: %s%s%s", name, status.state, reason, detail

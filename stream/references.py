@@ -60,6 +60,10 @@ class References:
             )
             return quote(decoded(secret), safe="") if in_credentials else secret
 
+        if "${" in _REFERENCE.sub("", text):
+            raise ConfigError(
+                f"{path}: a reference is not closed; write ${{NAME}} or ${{file:...}}"
+            )
         return _REFERENCE.sub(replacement, text), used
 
     def _look_up(self, reference: str, path: str) -> str:

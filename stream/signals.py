@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
+PATIENCE_S = 3.0  # an orderly stop takes 2 s at most, and a supervisor may ask for it twice
+
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Event]:
-    """An event that either signal sets; a second signal ends the process at once.
+    """An event that either signal sets; one that comes PATIENCE_S later ends the process at once.
 
     An event, and no exception: one that strikes inside an import or a library would end there.
     """
     stop = Event()
+    asked_s: list[float] = []
 
     def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
         stop.set()
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
+        asked_s.append(time.monotonic())
+        if asked_s[-1] - asked_s[0] > PATIENCE_S:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
@@ -30,3 +37,9 @@ def stopped_by_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ignore_signals() -> None:
+    """For a process that is about to end: being asked to once more must not cost its exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

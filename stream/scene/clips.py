@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.errors import ConfigError, PublishError
@@ -95,9 +97,11 @@ def write_stream(
     The JSON holds seed, fps, size and the intervals (label, start_tick, end_tick), where tick n is
     frame n of the file. Returns the JSON's path. Raises as `write_clips` does.
     """
+    if not math.isfinite(duration_s) or round(duration_s * fps) < 1:
+        raise ConfigError(
+            f"a stream can't last {duration_s:g} s; give a number of seconds above 0."
+        )
     ticks = round(duration_s * fps)
-    if ticks < 1:
-        raise ConfigError(f"a stream of {duration_s:g} s has no frame; give a longer duration.")
     scene = Scene(seed, *size, fps=fps, labels=labels)
     truth = out.with_suffix(".json")
     try:
@@ -167,10 +171,11 @@ def _video_stream(container: av.container.OutputContainer, rate: Fraction) -> av
 
 
 def _progress(shown: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # On stderr: whoever reads our output may stop doing so, and the clips are still wanted.
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), disable=not shown,
-    )  # fmt: skip
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not shown
+    )
 
 
 def _unwritable(out: Path, error: OSError) -> PublishError:

@@ -52,6 +52,20 @@ def test_while_live(light_bundle: Path, how: signal.Signals) -> None:
 
 
 @both_signals
+def test_asked_twice(light_bundle: Path, how: signal.Signals) -> None:
+    """A supervisor and a terminal may both ask; that is no reason to stop without a word."""
+    with Daemon("scene:", "--bundle", light_bundle) as daemon:
+        daemon.predictions(3, timeout_s=60)
+        process = psutil.Process(daemon.pid)
+        process.send_signal(how)
+        time.sleep(0.05)
+        process.send_signal(how)
+        assert daemon.stop(how, timeout_s=30) == 0
+        time.sleep(0.3)
+        assert daemon.messages.of("status")[-1]["state"] == "ended"
+
+
+@both_signals
 def test_while_connecting(light_bundle: Path, silent_port: int, how: signal.Signals) -> None:
     url = f"rtsp://127.0.0.1:{silent_port}/stream"
     with Daemon(url, "--bundle", light_bundle) as daemon:

@@ -162,6 +162,14 @@ def test_references_are_resolved_once_only(tmp_path: Path) -> None:
     assert config.cameras[0].url == "rtsp://u:%24%7BB%7D@host/"
 
 
+def test_a_reference_that_is_not_closed_is_no_password(tmp_path: Path) -> None:
+    file = tmp_path / "gesta.toml"
+    file.write_text('[[camera]]\nurl = "rtsp://u:${TOKEN@host/"\n')
+    with pytest.raises(ConfigError, match="a reference is not closed") as caught:
+        load_config(file, environment={"TOKEN": "x"})
+    assert "TOKEN" not in str(caught.value)
+
+
 def test_an_encoded_secret_is_not_encoded_twice(tmp_path: Path) -> None:
     file = tmp_path / "gesta.toml"
     file.write_text('[[camera]]\nurl = "rtsp://u:${A}@host/"\n')

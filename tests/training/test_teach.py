@@ -1,6 +1,7 @@
 """`gesta-train teach`, from a folder of clips to a bundle that the daemon runs."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -94,14 +95,16 @@ def test_a_new_bundle_with_what_was_measured(
 
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "stream.cli", "replay", "--bundle", str(out)),
+            *(sys.executable, "-m", "stream.cli", "replay", "--json", "--bundle", str(out)),
             str(place / "clips" / "left" / "left3.mp4"),
         ],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert '"label":"left"' in done.stdout.replace(" ", "")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["window"]["complete"]
+    assert last["top"][0]["label"] == "left"
 
 
 def test_kept_classes_stay_in_the_bundle(

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -87,6 +90,20 @@ def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None
         write_stream(tmp_path / "file" / "a.mp4", seed=1, duration_s=1.0, show_progress=False)
 
 
-def test_a_stream_of_no_frames_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="a stream of 0 s has no frame"):
-        write_stream(tmp_path / "a.mp4", seed=1, duration_s=0.0)
+@pytest.mark.parametrize("duration_s", [0.0, -5.0, float("inf"), float("nan")])
+def test_a_stream_that_can_not_last_so_long_gets_a_sentence(
+    tmp_path: Path, duration_s: float
+) -> None:
+    with pytest.raises(ConfigError, match="a stream can't last"):
+        write_stream(tmp_path / "a.mp4", seed=1, duration_s=duration_s)
+
+
+def test_clips_are_whole_where_nobody_reads_the_output(tmp_path: Path) -> None:
+    arguments = ["--out", str(tmp_path), "--clips", "1", "--label", "walk", "--size", "64x64"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "stream.cli", "scene", *arguments]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "labels.csv").read_text().count("walk") >= 1
