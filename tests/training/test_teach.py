@@ -49,7 +49,7 @@ def _teach(place: Path, out: Path, *arguments: str, clips: str = "clips") -> int
     return main(
         [
             *("teach", str(place / clips), "--out", str(out), "--from", str(place / "old")),
-            *("--work", str(place / "work"), "--workers", "2", "--views", "2", *arguments),
+            *("--work", str(place / "work"), "--workers", "2", *arguments),
         ]
     )
 
@@ -173,7 +173,7 @@ def test_a_class_whose_clips_are_all_damaged(
     for clip in (tmp_path / "clips" / "right").iterdir():
         clip.write_bytes(b"no video")
     arguments = ["teach", str(tmp_path / "clips"), "--out", str(tmp_path / "out")]
-    places = ["--from", str(place / "old"), "--work", str(place / "work"), "--views", "2"]
+    places = ["--from", str(place / "old"), "--work", str(place / "work")]
     assert main([*arguments, *places, "--workers", "1"]) == 3
     error = capsys.readouterr().err
     assert "5 clips left out, 4 used" in error
@@ -201,7 +201,7 @@ def test_the_default_bundle_learns_from_a_dozen_real_clips(
             lines.append(f"{name} {source}\n")
     (tmp_path / "groups").write_text("".join(lines))
     out = tmp_path / "fights"
-    arguments = ["teach", str(tmp_path / "clips"), "--out", str(out), "--views", "1"]
+    arguments = ["teach", str(tmp_path / "clips"), "--out", str(out)]
     assert main([*arguments, "--groups", str(tmp_path / "groups"), "--workers", "2"]) == 0
     assert "of 12 clips right" in capsys.readouterr().out
     manifest = Bundle.open(out).manifest

@@ -58,14 +58,6 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         help="clips to measure on and never learn from: a folder like CLIPS, or a text file that "
         "names clips or groups of CLIPS, one a line",
     )
-    parser.add_argument(
-        "--views",
-        type=positive,
-        default=3,
-        metavar="N",
-        help="of each clip: the centre crop, and N - 1 random crops and mirrorings (default: 3); "
-        "most of the time goes into them",
-    )
     parser.add_argument("--name", help="of the new bundle (default: its folder's)")
     parser.add_argument("--version", default="1", help="of the new bundle (default: 1)")
     parser.add_argument(
@@ -128,7 +120,6 @@ def handle(given: argparse.Namespace) -> int:
             old_clips=given.keep_classes,
             groups=given.groups,
             test=given.test,
-            views=given.views,
             workers=given.workers,
         ),
         Progress(),

@@ -1,6 +1,6 @@
 """Features of clips straight from their files, by a bundle's frozen streams, kept by content.
 
-    FOLDER/CONTENT_MODEL_view0.npz    rgb, flow: fp16 [T, D], one row a sample
+    FOLDER/CONTENT_MODEL.npz    rgb, flow: fp16 [T, D], one row a sample; of the centre crop
 
 CONTENT is a digest of the clip's file, MODEL one of everything else that decides its features. So
 a clip that was renamed, or is asked for again by another command, is found, and one that was cut
@@ -16,7 +16,7 @@ import json
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from engine.arrays import F32
 from engine.bundle import Bundle
 from engine.device import open_graphs
 from training.data.annotations import Clip
-from training.data.augment import random_crop, standard_crops
+from training.data.augment import standard_crops
 from training.data.decode import length_s
 from training.data.frame_store import FrameStore, StoredClip
 from training.data.preparation import Preparation
@@ -45,12 +45,7 @@ LONGEST_S = 120.0  # of a clip: a longer one is footage, and only its cuts are e
 _AT_ONCE = 32  # samples
 
 
-@dataclass(frozen=True)
-class ClipFeatures:
-    """A clip's features [T, D] of each stream and view; view 0 is the centre crop."""
-
-    clip: Clip
-    views: Mapping[Modality, tuple[F32, ...]]
+Features = dict[Modality, F32]  # of each stream [T, D]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +57,6 @@ class Extraction:
 
     bundle: Path
     preparation: Preparation
-    views: int
     folder: Path
 
 
@@ -72,7 +66,7 @@ def read_features(
     *,
     workers: int,
     progress: Progress,
-) -> tuple[list[ClipFeatures], list[str]]:
+) -> tuple[dict[Clip, Features], list[str]]:
     """The features of every clip that can be read, and a sentence for each that can't.
 
     One process a core, each with one thread. What was found before is read from the folder.
@@ -86,8 +80,8 @@ def read_features(
             f"{extraction.folder} can't be made ({error.strerror}): choose another --work."
         ) from error
     model = _digest(extraction)
-    files = {clip: _files(clip, model, extraction) for clip in clips}
-    missing = [clip for clip in clips if not all(file.is_file() for file in files[clip])]
+    files = {clip: _file(clip, model, extraction.folder) for clip in clips}
+    missing = [clip for clip in clips if not files[clip].is_file()]
     complaints: list[str] = []
     # spawn: a child forked from a process with torch's threads may hang.
     pool = ProcessPoolExecutor(
@@ -111,32 +105,23 @@ def read_features(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-    found = [
-        ClipFeatures(clip, _read(files[clip]))
-        for clip in clips
-        if all(file.is_file() for file in files[clip])
-    ]
+    found = {clip: _read(file) for clip, file in files.items() if file.is_file()}
     return found, sorted(complaints)
 
 
-def _read(files: Sequence[Path]) -> dict[Modality, tuple[F32, ...]]:
-    views = []
-    for file in files:
-        with np.load(file) as arrays:
-            views.append({modality: arrays[modality].astype(np.float32) for modality in MODALITIES})
-    return {modality: tuple(view[modality] for view in views) for modality in MODALITIES}
+def _read(file: Path) -> Features:
+    with np.load(file) as arrays:
+        return {modality: arrays[modality].astype(np.float32) for modality in MODALITIES}
 
 
-def _files(clip: Clip, model: str, extraction: Extraction) -> list[Path]:
-    """Where each view of a clip is kept."""
+def _file(clip: Clip, model: str, folder: Path) -> Path:
+    """Where a clip's features are kept."""
     try:
         with clip.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError:  # it will be complained of where it is decoded
         content = "unreadable"
-    return [
-        extraction.folder / f"{content}_{model}_view{view}.npz" for view in range(extraction.views)
-    ]
+    return folder / f"{content}_{model}.npz"
 
 
 def _digest(extraction: Extraction) -> str:
@@ -162,8 +147,8 @@ class _Extractor:
         # are also three times as fast as torch on one core.
         self.graphs = open_graphs(bundle, "cpu", "fp32", threads=1)
 
-    def write(self, clip: Clip, files: Sequence[Path]) -> None:
-        """Prepare a clip, and write those of its views that aren't there yet."""
+    def write(self, clip: Clip, file: Path) -> None:
+        """Prepare a clip, and write its features."""
         seconds = length_s(clip.path)
         if seconds > LONGEST_S:
             raise DataError(
@@ -173,17 +158,11 @@ class _Extractor:
         with tempfile.TemporaryDirectory(prefix="gesta-") as folder:
             store = FrameStore(Path(folder), self.extraction.preparation)
             prepare_clip(clip, store)
-            stored = store.open(clip)
-            for view, file in enumerate(files):
-                if not file.is_file():
-                    # By content, as the file is named: a clip has the same crops everywhere.
-                    _save(file, self._features(stored, view, seed=_seed(file)))
+            _save(file, self._features(store.open(clip)))
 
-    def _features(self, stored: StoredClip, view: int, seed: int) -> dict[str, NDArray[np.float16]]:
+    def _features(self, stored: StoredClip) -> dict[str, NDArray[np.float16]]:
         side = self.manifest.input_size
-        crop = standard_crops(stored.size, side)[0]
-        if view > 0:
-            crop = random_crop(stored.size, np.random.default_rng((seed, view)))
+        crop = standard_crops(stored.size, side)[0]  # the stream's
         samples = list(range(0, stored.ticks, self.manifest.sample_every))
         rgb, flow = [], []
         for start in range(0, len(samples), _AT_ONCE):
@@ -197,10 +176,6 @@ class _Extractor:
             "rgb": np.concatenate(rgb).astype(np.float16),
             "flow": np.concatenate(flow).astype(np.float16),
         }
-
-
-def _seed(file: Path) -> int:
-    return int(file.name[:8], 16)
 
 
 def _save(file: Path, arrays: dict[str, Any]) -> None:
@@ -225,11 +200,11 @@ def _start(extraction: Extraction) -> None:
     _extractor = _Extractor(extraction)
 
 
-def _extract(clip: Clip, files: Sequence[Path]) -> str | None:
+def _extract(clip: Clip, file: Path) -> str | None:
     """Write a clip's features; returns a sentence where the clip can't be used."""
     assert _extractor is not None  # `_start` has run
     try:
-        _extractor.write(clip, files)
+        _extractor.write(clip, file)
     except DataError as error:
         return str(error)
     return None

@@ -36,20 +36,21 @@ from training.teach.folds import spread_folds
 from training.teach.softmax_regression import balanced_weights, fit_softmax
 from training.teach.windows import window_vectors, windows_of
 
-DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # that the clips choose one of
+DECAYS = (1e-2, 1e-1, 1.0, 10.0, 100.0)  # that the clips choose one of
 _FOLDS = 3  # to choose it in, and to judge frames in
+_DROPOUT = 0.5  # of the segment vector, as in the recipes
 
 
 @dataclass(frozen=True)
 class Example:
-    """A clip of one stream: its class, its source, and its features [T, D] in each view.
+    """A clip of one stream: its class, its source, and its features [T, D].
 
     label: known classes first, in the bundle's order, then those to learn.
     """
 
     label: int
     group: str
-    views: tuple[F32, ...]
+    features: F32
 
 
 class StreamTeacher:
@@ -80,10 +81,9 @@ class StreamTeacher:
         self._seed = seed
         parts, numbers = [], []
         for number, example in enumerate(examples):
-            for view in example.views:
-                windows = windows_of(torch.from_numpy(view), segments, frames_per_segment)
-                parts.append(window_vectors(head, windows))
-                numbers += [number] * len(parts[-1])
+            windows = windows_of(torch.from_numpy(example.features), segments, frames_per_segment)
+            parts.append(window_vectors(head, windows))
+            numbers += [number] * len(windows)
         self._rows, self._clips = torch.cat(parts), torch.tensor(numbers)  # [n, D], [n]
         labels = torch.tensor([example.label for example in examples])
         self._labels = labels[self._clips]  # [n]
@@ -95,6 +95,7 @@ class StreamTeacher:
         W, b = self._classifier(part, self._decay(part))
         head = with_classifier(self._head, W, b, known=self._known)
         if not self._known:
+            head.dropout.p = _DROPOUT
             self._second_stage(head, part, progress)
         round_weights(head)  # to what a bundle stores: it is measured as it will run
         return head.eval()
@@ -146,7 +147,7 @@ class StreamTeacher:
         """Train `head` further, in place, on some of the examples."""
         examples = {str(number): self._examples[number] for number in part}
         true = judge_frames(
-            {key: example.views[0] for key, example in examples.items()},
+            {key: example.features for key, example in examples.items()},
             {key: example.label for key, example in examples.items()},
             {key: example.group for key, example in examples.items()},
             self._classes,
@@ -155,7 +156,7 @@ class StreamTeacher:
         )
         clips: Mapping[str, list[FeatureClip]] = {
             str(label): [
-                FeatureClip(label, example.views, ~true[key])
+                FeatureClip(label, (example.features,), ~true[key])
                 for key, example in examples.items()
                 if example.label == label
             ]

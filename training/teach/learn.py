@@ -20,7 +20,7 @@ from training.model.build import Modality
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import StaTsn
 from training.progress import Progress
-from training.teach.features import ClipFeatures
+from training.teach.features import Features
 from training.teach.folds import spread_folds
 from training.teach.head import Example, StreamTeacher, with_order
 from training.teach.lesson import Lesson
@@ -46,7 +46,7 @@ class Learnt:
 def learn(
     model: StaTsn,
     lesson: Lesson,
-    features: Mapping[Clip, ClipFeatures],
+    features: Mapping[Clip, Features],
     *,
     log: Path,
     progress: Progress,
@@ -62,7 +62,7 @@ def learn(
             modality,
             getattr(model, f"{modality}_head"),
             [
-                Example(label, group, features[clip].views[modality])
+                Example(label, group, features[clip][modality])
                 for clip, label, group in zip(lesson.clips, labels, groups, strict=True)
             ],
             known=len(lesson.known),
@@ -98,15 +98,15 @@ def learn(
 def score(
     heads: Heads,
     model: StaTsn,
-    clips: Sequence[ClipFeatures],
+    clips: Sequence[Features],
     numbers: Sequence[int] | None = None,
 ) -> Scores:
-    """The scores of the windows of some clips, by their centre crops; `numbers` names them."""
+    """The scores of the windows of some clips; `numbers` names them."""
     found: dict[Modality, list[torch.Tensor]] = {
         modality: [
             window_scores(
                 heads[modality],
-                torch.from_numpy(clip.views[modality][0]),
+                torch.from_numpy(clip[modality]),
                 model.segments,
                 model.frames_per_segment,
             )

@@ -18,7 +18,7 @@ from training.export import read_bundle
 from training.model.build import ModelConfig
 from training.model.sta_tsn import StaTsn
 from training.progress import Progress
-from training.teach.features import ClipFeatures, Extraction, read_features
+from training.teach.features import Extraction, Features, read_features
 from training.teach.learn import Heads, learn, score
 from training.teach.lesson import Lesson, check_enough, read_lesson
 from training.teach.measure import (
@@ -43,7 +43,6 @@ class Request:
     old_clips: Path | None = None
     groups: Path | None = None
     test: Path | None = None
-    views: int = 3
     workers: int = 1
 
 
@@ -92,12 +91,11 @@ def teach(request: Request, progress: Progress) -> Taught:
         groups=request.groups,
         test=request.test,
     )
-    found, complaints = read_features(
+    features, complaints = read_features(
         (*lesson.clips, *lesson.test),
         Extraction(
             bundle=bundle.path,
             preparation=preparation_of(source, flow),
-            views=request.views,
             folder=request.work / "features",
         ),
         workers=request.workers,
@@ -106,10 +104,9 @@ def teach(request: Request, progress: Progress) -> Taught:
     for complaint in complaints:
         progress.note(f"left out: {complaint}")
     if complaints:
-        progress.note(f"{len(complaints)} clips left out, {len(found)} used")
-    if not found:
+        progress.note(f"{len(complaints)} clips left out, {len(features)} used")
+    if not features:
         raise DataError(f"None of the clips could be used; first: {complaints[0]}")
-    features = {each.clip: each for each in found}
     lesson = replace(
         lesson,
         clips=tuple(clip for clip in lesson.clips if clip in features),
@@ -159,7 +156,7 @@ def _known_accuracy(
     model: StaTsn,
     source: Manifest,
     lesson: Lesson,
-    features: Mapping[Clip, ClipFeatures],
+    features: Mapping[Clip, Features],
     predictions: Predictions,
 ) -> tuple[float, float]:
     """Of the old bundle, and of heads with the new classes beside, on clips of the old classes."""

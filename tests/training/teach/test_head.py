@@ -25,9 +25,9 @@ def _examples(classes: int, first: int = 0) -> list[Example]:
     found = []
     for label in range(classes):
         for index in range(6):
-            views = rng.normal(0, 1, (2, 34, 12)).astype(np.float32)
-            views[:, :, first + label] += 2
-            found.append(Example(first + label, f"{label} {index // 2}", tuple(views)))
+            features = rng.normal(0, 1, (34, 12)).astype(np.float32)
+            features[:, first + label] += 2
+            found.append(Example(first + label, f"{label} {index // 2}", features))
     return found
 
 
@@ -50,7 +50,7 @@ def _right(head: KeyFrameExploration, examples: list[Example]) -> float:
     return float(
         np.mean(
             [
-                (window_scores(head, torch.from_numpy(e.views[0]), 3, 10).argmax(1) == e.label)
+                (window_scores(head, torch.from_numpy(e.features), 3, 10).argmax(1) == e.label)
                 .float()
                 .mean()
                 for e in examples
@@ -84,7 +84,7 @@ def test_kept_classes_keep_their_scores_to_the_bit(old_head: KeyFrameExploration
     examples = [*_examples(3), *_examples(2, first=3)]
     teacher = _teacher(old_head, examples, known=3, classes=2)
     head = teacher.head(range(len(examples)), QUIET)
-    features = torch.from_numpy(examples[0].views[0])
+    features = torch.from_numpy(examples[0].features)
     old = window_scores(old_head, features, 3, 10)
     new = window_scores(head, features, 3, 10)
     assert new.shape[1] == 5
