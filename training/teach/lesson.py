@@ -171,8 +171,8 @@ def _notes(folder: Path, clips: Sequence[Clip], listed: Mapping[str, str]) -> li
     unlisted = [clip for clip in clips if not {clip.key, clip.path.stem} & listed.keys()]
     if listed and unlisted:
         notes.append(
-            f"{len(unlisted)} clips are in no group, and are taken for sources of their own; "
-            f"first: {unlisted[0].key}"
+            f"{len(unlisted)} clips are in no group, and only their names tell which belong "
+            f"together; first: {unlisted[0].key}"
         )
     there = {name for clip in clips for name in (clip.key, clip.path.stem)}
     if absent := sorted(listed.keys() - there):

@@ -105,9 +105,9 @@ def lines(taught: Taught) -> list[str]:
         absent = [name for name in taught.lesson.known if taught.left_out.classes[name] is None]
         if absent:
             found.append(f"without a clip here, so not known what they lose: {', '.join(absent)}")
-    if IDLE in taught.lesson.classes:
+    if taught.abstain_below > 0:
         found.append(
-            f"below {taught.abstain_below:.2f} it gives no answer, so that at most one idle "
+            f"below {taught.abstain_below:.2f} it gives no answer, so that at most one {IDLE} "
             "window in twenty is taken for an action"
         )
     return found
