@@ -18,7 +18,11 @@ from training.onnx_export import CNN_OUTPUTS, cnn_to_onnx
 
 
 def freeze_streams(model: StaTsn, *, side: int) -> StaTsn:
-    """`model` with both streams compiled in place; its heads stay in torch."""
+    """`model`, in place, with both streams compiled where they are on the CPU; a GPU's stay in
+    torch, as the heads do.
+    """
+    if model.rgb.device.type != "cpu":
+        return model.eval()
     for modality in ("rgb", "flow"):
         setattr(model, modality, FrozenStream(getattr(model, modality), side=side))
     return model.eval()

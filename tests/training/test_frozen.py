@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from training.frozen import FrozenStream
+from training.frozen import FrozenStream, freeze_streams
 from training.golden import moving_pattern, stream_outputs
-from training.model.build import FLOW_CHANNELS, Modality, ModelConfig
+from training.model.build import FLOW_CHANNELS, Modality, ModelConfig, build
+from training.model.sta_tsn import SpatialStream
 from training.onnx_export import round_weights
 from training.random_model import random_model
 
@@ -24,3 +25,17 @@ def test_features_and_attention_are_those_of_torch(modality: Modality) -> None:
     assert features.std() > 0.1  # there is something to compare
     torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(attention, expected_attention, rtol=1e-4, atol=1e-5)
+
+
+def test_streams_that_are_not_on_the_cpu_stay_in_torch() -> None:
+    # `meta` stands in for a GPU: a device that no CPU graph can be made from.
+    model = build(ModelConfig(classes=3, input_size=64, hidden_width=8)).to("meta")
+    freeze_streams(model, side=64)
+    assert type(model.rgb) is type(model.flow) is SpatialStream
+    assert not model.training
+
+
+def test_streams_on_the_cpu_are_compiled() -> None:
+    model = random_model(ModelConfig(classes=3, input_size=64, hidden_width=8), seed=2)
+    freeze_streams(model, side=64)
+    assert type(model.rgb) is type(model.flow) is FrozenStream
