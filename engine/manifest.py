@@ -57,6 +57,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     segments (N), frames_per_segment (k): the window is N * k samples of the grid.
     feature_width (D), hidden_width (H): of the CNN's feature and of the LSTM.
     input_size (S): frames are resized to `resize` (width, height), then cropped to S x S px.
+    flow_pooling (p): the flow graph takes S x S px as RGB's does, and begins with the mean of each
+        square of p x p px.
     flows: by name; the first one is the default.
     abstain_below: no answer below this fused probability; 0 always answers.
     tolerance: by precision, the largest difference from the golden probabilities that an engine
@@ -77,6 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     grid_fps: Positive
     sample_every: Count
     spatial_gain: float = 1.0
+    flow_pooling: Count = 1
     flows: dict[str, FlowEntry]
     calibration: Calibration = Calibration()
     abstain_below: Share = 0.0

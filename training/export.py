@@ -116,6 +116,7 @@ def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
         "hidden_width": config.hidden_width,
         "input_size": config.input_size,
         "spatial_gain": config.spatial_gain,
+        "flow_pooling": config.flow_pooling,
     }
     if twice := sorted(key for key in set(whole) & set(fields) if fields[key] != whole[key]):
         raise ExportError(
@@ -168,6 +169,7 @@ def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
             rgb_std=_decimals(state["rgb.std"]),
             flow_mean=_decimals(state["flow.mean"]),
             flow_std=_decimals(state["flow.std"]),
+            flow_pooling=described.flow_pooling,
         )
         calibration = described.calibration
         temperatures = Temperatures(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from training.model.build import ModelConfig
     from training.model.sta_tsn import StaTsn
 
-BACKBONES = ("mobilenet_v2", "resnet18", "resnet50", "resnet152")  # training.model.backbone's
+# training.model.backbone's
+BACKBONES = ("mobilenet_v2", "tf_mobilenet_v2", "resnet18", "resnet50", "resnet152")
 
 # What `random_bundle` can be asked for: name, its default there, help.
 RANDOM: tuple[tuple[str, str | int | float, str], ...] = (

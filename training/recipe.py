@@ -67,6 +67,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     frames_per_segment: int = 10
     spatial_attention: bool = True
     spatial_gain: float = 1.0
+    flow_pooling: int = 1
     frame_dropout: float = 0.5
     segment_dropout: float = 0.5
 

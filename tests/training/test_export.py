@@ -22,7 +22,12 @@ from training.model.sta_tsn import StaTsn
 from training.random_model import random_model
 
 CONFIG = ModelConfig(
-    classes=4, backbone="resnet18", hidden_width=16, input_size=64, spatial_gain=4.0
+    classes=4,
+    backbone="resnet18",
+    hidden_width=16,
+    input_size=64,
+    spatial_gain=4.0,
+    flow_pooling=2,
 )
 FIELDS: dict[str, Any] = {
     "name": "tiny",
@@ -72,7 +77,7 @@ def test_the_manifest_describes_the_model(folder: Path) -> None:
         16,
     )
     assert (manifest.segments, manifest.frames_per_segment, manifest.input_size) == (3, 10, 64)
-    assert manifest.spatial_gain == 4.0
+    assert (manifest.spatial_gain, manifest.flow_pooling) == (4.0, 2)
     assert manifest.window_s == 6.0  # 30 samples at 5 a second
     assert manifest.tolerance["fp32"] == 1e-4
 
@@ -89,6 +94,7 @@ def test_a_model_read_back_is_the_one_exported_rounded(trained: StaTsn, shipped:
         assert torch.equal(found[name], rounded), name
     assert any(not torch.equal(found[name], expected[name]) for name in expected)
     assert shipped.rgb.attention.gain == 4.0
+    assert (shipped.rgb.pooling, shipped.flow.pooling) == (1, 2)
     assert dataclasses.astuple(shipped.temperatures) == (1.5, 0.8, 1.2)
     assert not shipped.training
 
@@ -96,7 +102,8 @@ def test_a_model_read_back_is_the_one_exported_rounded(trained: StaTsn, shipped:
 def test_graphs_are_what_the_design_says(folder: Path) -> None:
     shapes = {
         "rgb": {"frames": (2, [64, 64, 3]), "features": (1, [512]), "attention": (1, [2, 2])},
-        "flow": {"frames": (2, [20, 64, 64]), "features": (1, [512]), "attention": (1, [2, 2])},
+        # Pooled by 2: flow's map has half as many places a side.
+        "flow": {"frames": (2, [20, 64, 64]), "features": (1, [512]), "attention": (1, [1, 1])},
     }
     head: dict[str, tuple[int, list[int]]] = {
         "features": (1, [512]),

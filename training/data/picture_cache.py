@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
 from engine.arrays import U8
+
+
+def memory_share(parts: int) -> int:
+    """Bytes: one of `parts` of this machine's memory, shared with torchrun's other processes."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(memory) // parts // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 class PictureCache:

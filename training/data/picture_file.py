@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 
 from engine.arrays import U8
-from training.data.picture_cache import PictureCache
+from training.data.picture_cache import PictureCache, memory_share
 from training.errors import DataError, OutputError
 
-# Of a process, for all clips: some 25000 flow pairs of 224x176 px.
-CACHE = PictureCache(limit_bytes=2 * 1024**3)
+# Of a process, for all clips: of 24 GiB of memory, some 48,000 flow pairs of 300x224 px.
+CACHE = PictureCache(limit_bytes=memory_share(4))
 
 _LOCAL_NAME_AT = 26  # where a zip's local header has the lengths of its name and extra field
 _LOCAL_HEADER = 30

@@ -3,7 +3,8 @@
 Shapes: B batch, S input side in pixels, D feature width, h w rows and columns (S / 32).
 
 Weights are "none", "imagenet" (torchvision's own, fetched by torchvision), or a file with a
-state dict of the whole torchvision network: .npz (one array a key) or .pt.
+state dict of the whole torchvision network: .npz (one array a key) or .pt. Weights that were
+trained in TensorFlow see the picture's edge right only in the backbone that is named with `tf_`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
@@ -26,7 +28,9 @@ FEATURE_WIDTHS: Mapping[str, int] = {
     "resnet50": 2048,
     "resnet18": 512,
     "mobilenet_v2": 1280,
+    "tf_mobilenet_v2": 1280,  # the same layers, padded as TensorFlow pads: for weights from there
 }
+_TENSORFLOW = "tf_"
 DOWNSAMPLING = 32  # of every backbone above: h = w = S / 32
 
 # Mean and standard deviation on the 0..255 scale, for R, G and B.
@@ -63,10 +67,13 @@ def build_backbone(name: str, *, channels: int = 3, weights: str = "none") -> Ba
         raise WeightsError(
             f"There is no backbone {name!r}: choose one of {', '.join(FEATURE_WIDTHS)}."
         )
-    network: nn.Module = torchvision.models.get_model(name, weights=None)
+    architecture = name.removeprefix(_TENSORFLOW)
+    network: nn.Module = torchvision.models.get_model(architecture, weights=None)
     if weights != "none":
         _load(network, name, weights)
-    if name == "mobilenet_v2":
+    if name != architecture:
+        _pad_at_end(network)
+    if architecture == "mobilenet_v2":
         body = cast(nn.Sequential, network.features)
     else:
         layers = [(key, child) for key, child in network.named_children() if key not in _POOLED]
@@ -76,6 +83,50 @@ def build_backbone(name: str, *, channels: int = 3, weights: str = "none") -> Ba
     return Backbone(body=body, width=FEATURE_WIDTHS[name])
 
 
+class EndPaddedConv2d(nn.Conv2d):
+    """A 3x3 convolution of stride 2 with TensorFlow's padding, SAME.
+
+    An even side is padded by one zero at its end, where torch's own padding has it at the
+    beginning; an odd side by one at both. The output is as large as torch's.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = int(images.shape[-2]), int(images.shape[-1])
+        padded = F.pad(images, (width % 2, 1, height % 2, 1))
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def _pad_at_end(network: nn.Module) -> None:
+    """Give `network`'s convolutions of stride 2 TensorFlow's padding, in place."""
+    strided = {
+        path: conv
+        for path, conv in network.named_modules()
+        if isinstance(conv, nn.Conv2d) and conv.stride == (2, 2)
+    }
+    for path, conv in strided.items():
+        padded = _like(conv, EndPaddedConv2d, channels=conv.in_channels)
+        padded.load_state_dict(conv.state_dict())
+        _replace(network, path, padded)
+
+
+def _like(conv: nn.Conv2d, kind: type[nn.Conv2d], *, channels: int) -> nn.Conv2d:
+    """A convolution of this kind and of the shape of `conv`, for `channels` input channels."""
+    return kind(
+        channels,
+        conv.out_channels,
+        cast(tuple[int, int], conv.kernel_size),
+        stride=cast(tuple[int, int], conv.stride),
+        padding=cast(tuple[int, int], conv.padding),
+        groups=conv.groups,
+        bias=conv.bias is not None,
+    )
+
+
+def _replace(network: nn.Module, path: str, module: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(network.get_submodule(parent), name, module)
+
+
 def cross_modality_start(body: nn.Module, channels: int) -> None:
     """Give the first convolution of `body` another number of input channels, in place.
 
@@ -83,21 +134,13 @@ def cross_modality_start(body: nn.Module, channels: int) -> None:
     temporal stream in TSN (Wang et al., 2016, section 3.2, "cross modality pre-training").
     """
     path, first = next((p, m) for p, m in body.named_modules() if isinstance(m, nn.Conv2d))
-    widened = nn.Conv2d(
-        channels,
-        first.out_channels,
-        cast(tuple[int, int], first.kernel_size),
-        stride=cast(tuple[int, int], first.stride),
-        padding=cast(tuple[int, int], first.padding),
-        bias=first.bias is not None,
-    )
+    widened = _like(first, type(first), channels=channels)
     with torch.no_grad():
         # [out, 3, kh, kw] -> [out, channels, kh, kw]
         widened.weight.copy_(first.weight.mean(dim=1, keepdim=True).expand_as(widened.weight))
         if first.bias is not None and widened.bias is not None:
             widened.bias.copy_(first.bias)
-    parent, _, name = path.rpartition(".")
-    setattr(body.get_submodule(parent), name, widened)
+    _replace(body, path, widened)
 
 
 @torch.no_grad()
@@ -161,11 +204,17 @@ def _load(network: nn.Module, name: str, weights: str) -> None:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsError(
             f"The weights {weights} do not fit the backbone {name} ({reason}): give a state dict "
-            f"of torchvision's {name}, with its classifier, or `--weights none`."
+            f"of torchvision's {name.removeprefix(_TENSORFLOW)}, with its classifier, or "
+            "`--weights none`."
         ) from error
 
 
 def _fetch(name: str) -> Mapping[str, Tensor]:
+    if name.startswith(_TENSORFLOW):
+        raise WeightsError(
+            f"torchvision has no weights for {name}: give a file of them after --weights, or take "
+            f"the backbone {name.removeprefix(_TENSORFLOW)}."
+        )
     # The first published set for each: the paper's generation of weights.
     published = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     try:

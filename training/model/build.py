@@ -41,6 +41,7 @@ class ModelConfig:
     # mean of ImageNet's standard deviations, since the first kernel comes from ImageNet.
     flow_mean: tuple[float, ...] = (128.0,)
     flow_std: tuple[float, ...] = (57.6,)
+    flow_pooling: int = 1  # flow's CNN sees the mean of each square of so many pixels a side
 
     def __post_init__(self) -> None:
         if self.backbone not in FEATURE_WIDTHS:
@@ -51,7 +52,7 @@ class ModelConfig:
             raise ValueError(
                 f"input_size must be a multiple of {DOWNSAMPLING}, instead got {self.input_size}"
             )
-        for name in ("classes", "hidden_width", "segments", "frames_per_segment"):
+        for name in ("classes", "hidden_width", "segments", "frames_per_segment", "flow_pooling"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, instead got {getattr(self, name)}")
 
@@ -121,6 +122,7 @@ def build_stream(
         mean=config.rgb_mean if rgb else config.flow_mean,
         std=config.rgb_std if rgb else config.flow_std,
         channels_last=rgb,
+        pooling=1 if rgb else config.flow_pooling,
     )
 
 

@@ -1,9 +1,10 @@
 """What the cache keeps, and what goes first."""
 
 import numpy as np
+import psutil
 import pytest
 
-from training.data.picture_cache import PictureCache
+from training.data.picture_cache import PictureCache, memory_share
 
 
 def _picture(value: int) -> np.ndarray:
@@ -36,3 +37,11 @@ def test_a_kept_picture_cannot_be_written_to() -> None:
     cache.put(1, _picture(1))
     with pytest.raises(ValueError, match="read-only"):
         cache.get(1)[0] = 5
+
+
+def test_processes_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    alone = memory_share(4)
+    assert alone == pytest.approx(psutil.virtual_memory().total / 4, rel=0.01)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")  # torchrun's
+    assert memory_share(4) == alone // 8

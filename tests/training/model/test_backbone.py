@@ -15,6 +15,7 @@ from training.model.backbone import (
     IMAGENET_RANGE,
     UNIT_RANGE,
     Backbone,
+    EndPaddedConv2d,
     build_backbone,
     cross_modality_start,
     recalibrate_batch_norm,
@@ -28,7 +29,9 @@ def images(batch: int, *, channels: int = 3, size_px: int = 64) -> torch.Tensor:
     )
 
 
-@pytest.mark.parametrize("name", ["resnet152", "resnet50", "resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name", ["resnet152", "resnet50", "resnet18", "mobilenet_v2", "tf_mobilenet_v2"]
+)
 def test_map_has_the_documented_width_and_a_32nd_of_the_side(name: str) -> None:
     backbone = build_backbone(name).eval()
     with torch.no_grad():
@@ -40,6 +43,45 @@ def test_map_has_the_documented_width_and_a_32nd_of_the_side(name: str) -> None:
 def test_unknown_backbone_names_the_known_ones() -> None:
     with pytest.raises(WeightsError, match=r"'alexnet'.*resnet152.*mobilenet_v2"):
         build_backbone("alexnet")
+
+
+@pytest.mark.parametrize(
+    ("side", "first", "last"),
+    [
+        # Kernel of ones, stride 2, picture of ones. An even side is padded at its end only, so
+        # the first output sees 3x3 pixels and the last 2x2; an odd one at both: 2x2 and 2x2.
+        (4, 9.0, 4.0),
+        (5, 4.0, 4.0),
+    ],
+)
+def test_tensorflows_padding_lies_at_the_end(side: int, first: float, last: float) -> None:
+    conv = EndPaddedConv2d(1, 1, 3, stride=2, padding=1, bias=False)
+    with torch.no_grad():
+        conv.weight.fill_(1.0)
+        found = conv(torch.ones(1, 1, side, side))[0, 0]
+    assert found.shape == ((side + 1) // 2, (side + 1) // 2)
+    assert (found[0, 0].item(), found[-1, -1].item()) == (first, last)
+
+
+def test_a_tensorflow_backbone_is_torchvisions_seen_from_the_other_end(tmp_path: Path) -> None:
+    """Padding at the end is padding at the beginning of a picture that is turned round."""
+    torch.manual_seed(5)
+    network = torchvision.models.mobilenet_v2(weights=None).eval()
+    torch.save(network.state_dict(), tmp_path / "w.pt")
+    backbone = build_backbone("tf_mobilenet_v2", weights=str(tmp_path / "w.pt")).eval()
+    assert backbone.state_dict().keys() == build_backbone("mobilenet_v2").state_dict().keys()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.flip(-1, -2)
+    picture = images(1)
+    with torch.no_grad():
+        turned = network.features(picture.flip(-1, -2)).flip(-1, -2)
+        torch.testing.assert_close(backbone(picture), turned)
+
+
+def test_torchvision_has_no_weights_for_a_tensorflow_backbone() -> None:
+    with pytest.raises(WeightsError, match="give a file of them after --weights"):
+        build_backbone("tf_mobilenet_v2", weights="imagenet")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pt"])
