@@ -40,13 +40,7 @@ class Optimiser:
         self._step = step
         self._steps_per_epoch = steps_per_epoch
         self._scaler = gradient_scaler(device, precision)
-        groups = [
-            {
-                "params": [p for p in self._learning if p.dim() > 1],
-                "weight_decay": phase.weight_decay,
-            },
-            {"params": [p for p in self._learning if p.dim() <= 1], "weight_decay": 0.0},
-        ]
+        groups = _groups(model, phase)
         self._optimiser: torch.optim.Optimizer
         if phase.optimiser == "sgd":
             self._optimiser = torch.optim.SGD(
@@ -57,7 +51,7 @@ class Optimiser:
 
     @property
     def learning_rate(self) -> float:
-        """Of the step to come."""
+        """Of the step to come; the backbone's is `backbone_rate` of it."""
         return learning_rate(self._phase, self._step, self._steps_per_epoch)
 
     def backward(self, loss: Tensor) -> None:
@@ -67,7 +61,7 @@ class Optimiser:
     def step(self) -> None:
         """One step on the gradients gathered, which are gone afterwards."""
         for group in self._optimiser.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group.get("rate", 1.0)
         self._scaler.unscale_(self._optimiser)
         nn.utils.clip_grad_norm_(self._learning, _LARGEST_GRADIENT)
         self._scaler.step(self._optimiser)
@@ -83,6 +77,25 @@ class Optimiser:
         """Take `optimiser` and `scaler` from a checkpoint."""
         self._optimiser.load_state_dict(state["optimiser"])
         self._scaler.load_state_dict(state.get("scaler", {}))
+
+
+def _groups(model: nn.Module, phase: Phase) -> list[dict[str, Any]]:
+    """What learns, apart by how it decays and, where they differ, by how fast it learns."""
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    rates = {
+        name: 1.0 if ".backbone." not in f".{name}" else phase.backbone_rate for name in learning
+    }
+    return [
+        {
+            "params": [
+                p for name, p in learning.items() if rates[name] == rate and (p.dim() > 1) == decays
+            ],
+            "weight_decay": phase.weight_decay if decays else 0.0,
+            "rate": rate,
+        }
+        for rate in dict.fromkeys(rates.values())
+        for decays in (True, False)
+    ]
 
 
 def learning_rate(phase: Phase, step: int, steps_per_epoch: int) -> float:

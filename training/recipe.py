@@ -75,11 +75,14 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One run through the first stage's loop, with its own optimiser and schedule.
 
-    draw: clips of each set in an epoch. side: of the crops, in px; fewer train faster.
+    draw: clips of each set in an epoch. side: of the crops as the CNN sees them, in px
+        (so after `flow_pooling`); fewer train faster.
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn); `partial`
         keeps all but the first layer's (TSN, Wang et al., 2016: the input is another one).
     crops: of several sizes, `anywhere` in the frame, or in its `corners` and centre (TSN).
     optimiser: `adamw`, or `sgd` with `momentum`; each with a warm-up, then half a cosine to zero.
+    backbone_rate: the backbone's part of the learning rate. A small one keeps more of what it
+        began with, while the layers after it, which begin at random, learn at full speed.
     flows: of a flow phase, each clip's flow is drawn from these; the first prepared one where
         nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
@@ -93,10 +96,11 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     draw: dict[str, Count]
     epochs: Count
     learning_rate: Positive
-    side: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
+    side: Annotated[int, msgspec.Meta(ge=32, multiple_of=16)]
     batch_norm: Literal["frozen", "partial", "trained"] = "frozen"
     flows: tuple[str, ...] = ()
     crops: Crops = "anywhere"
+    backbone_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     optimiser: Literal["adamw", "sgd"] = "adamw"
     momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
     warm_up_epochs: float = 1.0
@@ -145,8 +149,8 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How sure a model may be, and when it abstains.
 
-    hold_out: the share of each training part's sources that is never trained on, but calibrated
-        on; `seed` draws them, whatever else the run's own seed decides.
+    hold_out: the share of each class's clips, in whole sources, that is never trained on, but
+        calibrated on; `seed` draws them, whatever else the run's own seed decides.
     idle: the sets of idle footage on which the threshold is chosen below which the model abstains;
         none: it always answers. false_alarms_per_hour: what may remain there.
     alarm_s: an alarm lasts this long at least, in every number about alarms.

@@ -21,6 +21,8 @@ ACTIONS = tuple(sorted(ACTION_TABLE))
 
 _EMPTY_STAGE = 0.06  # share of shots in which nobody is there
 _MOST_ACTIONS_IN_A_SHOT = 3
+_PAUSE_S = (1.3, 2.8)  # before and after each action
+_REST_S = (4.0, 20.0)  # where no action is asked for at all
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,19 @@ class Shot:
 
 
 def shots(rng: np.random.Generator, fps: float, labels: Sequence[str]) -> Iterator[Shot]:
-    """Shots without end that perform `labels` in a shuffled order, each equally often."""
+    """Shots without end that perform `labels` in a shuffled order, each equally often.
+
+    Without labels somebody rests in front of the camera, in most shots.
+    """
     deck: list[str] = []
     tick = 0
     while True:
-        if labels and rng.random() >= _EMPTY_STAGE:
+        cards: list[Action] = []
+        empty = rng.random() < _EMPTY_STAGE
+        if labels and not empty:
             cards, deck = _deal(rng, deck, labels)
-        else:
-            cards = []
-        shot = _shot(rng, cards, tick, fps, empty=not cards)
+        pause_s = _PAUSE_S if labels else _REST_S
+        shot = _shot(rng, cards, tick, fps, empty=empty, pause_s=pause_s)
         tick = shot.end_tick
         yield shot
 
@@ -111,7 +117,13 @@ def _shared_views(cards: Sequence[Action]) -> list[str]:
 
 
 def _shot(
-    rng: np.random.Generator, cards: list[Action], tick: int, fps: float, empty: bool
+    rng: np.random.Generator,
+    cards: list[Action],
+    tick: int,
+    fps: float,
+    *,
+    empty: bool,
+    pause_s: tuple[float, float],
 ) -> Shot:
     views = _shared_views(cards) if cards else ["front"]
     seated = seated_at_start = bool(cards) and cards[0].label == "stand"
@@ -124,7 +136,7 @@ def _shot(
 
     def pause() -> None:
         style = Style(1.0, float(rng.random()))
-        add(IDLE, float(rng.uniform(1.3, 2.8)), 0.0, style)
+        add(IDLE, float(rng.uniform(*pause_s)), 0.0, style)
 
     pause()
     for card in cards:

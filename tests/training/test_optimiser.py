@@ -77,3 +77,24 @@ def test_in_fp16_the_loss_is_scaled_and_the_step_is_not(monkeypatch: pytest.Monk
     other = _optimiser(model, optimiser="sgd")
     other.load_state_dict(optimiser.state_dict())
     assert other.state_dict()["scaler"]["scale"] == before < 65536
+
+
+def test_a_backbone_learns_at_its_part_of_the_rate() -> None:
+    class Stream(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = nn.Linear(1, 1)
+            self.attention = nn.Linear(1, 1)
+
+    model = nn.ModuleDict({"stream": Stream(), "classifier": nn.Linear(1, 1)})
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    optimiser = _optimiser(model, optimiser="sgd", momentum=0.0, backbone_rate=0.05)
+    optimiser.backward(-torch.stack([p.sum() for p in model.parameters()]).sum())
+    optimiser.step()
+    moved = {name: p.item() for name, p in model.named_parameters()}
+    largest = moved["classifier.weight"]
+    assert largest > 0
+    for name, distance in moved.items():
+        expected = largest * (0.05 if "backbone" in name else 1.0)
+        assert distance == pytest.approx(expected), name

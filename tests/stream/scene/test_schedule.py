@@ -62,8 +62,13 @@ def test_only_the_labels_asked_for() -> None:
     assert {i.label for i in intervals} == {"walk", "wave", IDLE}
 
 
-def test_idle_alone_is_a_scene_too() -> None:
-    assert {i.label for i in islice(Scene(2, labels=(IDLE,)).intervals(), 20)} == {IDLE}
+def test_idle_alone_is_somebody_who_rests_in_most_shots() -> None:
+    scene = Scene(2, labels=(IDLE,))
+    assert {i.label for i in islice(scene.intervals(), 20)} == {IDLE}
+    empty = [shot.empty for shot in islice(scene._shots(), 200)]
+    assert 2 <= sum(empty) <= 30  # 6 % of the stages
+    lengths = [(i.end_tick - i.start_tick) / 25 for i in islice(scene.intervals(), 200)]
+    assert 3.9 <= min(lengths) < max(lengths) <= 20.1
 
 
 def test_the_rate_changes_ticks_and_not_seconds() -> None:
