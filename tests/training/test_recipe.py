@@ -20,7 +20,7 @@ def test_every_built_in_recipe_holds() -> None:
     assert len(default.classes) == 22
     assert default.classes[-1] == "idle"
     assert default.model_config("weights.npz").window == 30
-    assert default.prepared.size == (224, 176)
+    assert default.prepared.size == (300, 224)
     assert default.prepared.default_flow == "dis"
 
 
@@ -61,17 +61,17 @@ def test_the_recipes_classes_are_those_of_the_official_lists(data_dir: Path, nam
     ("find", "replace", "named"),
     [
         ("seed = 0", "sede = 0", "sede"),
-        ("side = 128", "side = 130", r"stage1.flow\[0\].side|side"),
+        ("side = 112", "side = 114", r"stage1.flow\[0\].side|side"),
         ('batch_norm = "trained"', 'batch_norm = "thawed"', "thawed"),
-        ("side = 128", "side = 128\nbatch = 20", r"multiple of `micro_batch`, 8.*stage1.flow\[0\]"),
+        ("side = 112", "side = 112\nbatch = 20", r"multiple of `micro_batch`, 8.*stage1.flow\[0\]"),
         ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = { ucf = 2 }", "ucf"),
         ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = { scenes_test = 2 }", "scenes_test"),
         ('"idle",', '"idle", "zzz",', "idle"),
-        ('backbone = "mobilenet_v2"', 'backbone = "vgg"', "vgg"),
+        ('backbone = "tf_mobilenet_v2"', 'backbone = "vgg"', "vgg"),
         ("flows.dis]", "flows.farneback]", "farneback"),
         ('preset = "medium"', 'preset = "slow"', "slow"),
         ('layout = "jhmdb"', 'layout = "jhmdb"\nuse = "test"', "sets.jhmdb.use"),
-        ("side = 128", 'side = 128\nflows = ["tvl1"]', r"stage1.flow\[0\].flows.*tvl1"),
+        ("side = 112", 'side = 112\nflows = ["tvl1"]', r"stage1.flow\[0\].flows.*tvl1"),
         ("seed = 0", "seed = ", "TOML|toml|value|Invalid"),
     ],
 )

@@ -56,5 +56,5 @@ def test_a_second_stage_stands_on_the_first_of_its_gain_split_and_seed() -> None
 
 
 def test_the_full_gain_is_the_number_of_positions() -> None:
-    assert RECIPE.model.input_size == 160
-    assert full_gain(RECIPE) == 25.0
+    assert RECIPE.model.input_size == 224
+    assert full_gain(RECIPE) == 49.0

@@ -198,6 +198,36 @@ def test_recalibration_keeps_the_outputs_and_makes_training_mode_agree() -> None
 
 
 @torch.no_grad()
+def test_recalibration_gives_folded_filters_one_scale() -> None:
+    """He et al. (2015): standard deviation sqrt(2 / fan in); a filter of zeros stays one."""
+    backbone = folded_backbone()
+    first = backbone.body.get_submodule("0.0")
+    assert isinstance(first, nn.Conv2d)
+    first.weight[0] *= 1e-3
+    first.weight[1] *= 50.0
+    first.weight[2] = 0.0
+    batch = images(4, size_px=96)
+    before = backbone(batch)
+    recalibrate_batch_norm(backbone, [batch])
+    for conv in (m for m in backbone.modules() if isinstance(m, nn.Conv2d)):
+        scales = conv.weight.square().mean((1, 2, 3)).sqrt() * (conv.weight[0].numel() / 2) ** 0.5
+        kept = scales if conv is not first else scales[[0, 1, *range(3, 32)]]
+        torch.testing.assert_close(kept, torch.ones_like(kept))
+    assert not first.weight[2].any()
+    scale = before.abs().max()
+    torch.testing.assert_close(backbone(batch) / scale, before / scale, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_recalibration_leaves_filters_that_were_not_folded() -> None:
+    backbone = build_backbone("resnet18").train()
+    backbone(images(4))  # own statistics
+    weight = backbone.body.get_parameter("layer1.0.conv1.weight").clone()
+    recalibrate_batch_norm(backbone, [images(4)])
+    assert torch.equal(backbone.body.get_parameter("layer1.0.conv1.weight"), weight)
+
+
+@torch.no_grad()
 def test_recalibration_measures_each_input() -> None:
     norm = nn.BatchNorm2d(2).eval()
     values = torch.tensor([[1.0, 10.0], [3.0, 10.0]]).view(2, 2, 1, 1)
