@@ -2,6 +2,8 @@
 
     per stream  p_s = softmax(P_s / T_s)
     fused       p = softmax(log(mean of p_s) / T_f)     (all T = 1: the paper's mean)
+    or, where a bundle's `fusion` is "scores", as TSN (Wang et al., 2016) fuses its streams,
+                p = softmax(mean of log(p_s) / T_f)
 
 Everything is computed in float64 and returned in float32, so that nothing is lost on the way.
 """
@@ -39,14 +41,21 @@ def fuse(rgb: F32, flow: F32, calibration: Calibration) -> Probabilities:
     """Scores [..., C] of both streams -> probabilities. Entropy is that of one row: [C] only."""
     p_rgb = softmax(rgb / calibration.rgb)
     p_flow = softmax(flow / calibration.flow)
-    mean = (p_rgb + p_flow) / 2
-    fused = softmax(np.log(np.maximum(mean, _TINY)) / calibration.fused)
+    if calibration.fusion == "scores":
+        logits = (_log(p_rgb) + _log(p_flow)) / 2
+    else:
+        logits = _log((p_rgb + p_flow) / 2)
+    fused = softmax(logits / calibration.fused)
     return Probabilities(
         rgb=p_rgb.astype(np.float32),
         flow=p_flow.astype(np.float32),
         fused=fused.astype(np.float32),
-        entropy=float(-np.sum(fused * np.log(np.maximum(fused, _TINY)))),
+        entropy=float(-np.sum(fused * _log(fused))),
     )
+
+
+def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log(np.maximum(probabilities, _TINY)))
 
 
 def abstains(fused: F32, below: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -32,12 +32,19 @@ class FlowEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     accuracy: Share | None = None
 
 
+Fusion = Literal["probabilities", "scores"]
+
+
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Temperatures: of either stream's scores, and of the fused probabilities. 1 is the paper."""
+    """Temperatures: of either stream's scores, and of the fused probabilities. 1 is the paper.
+
+    fusion: what is averaged over the streams: their probabilities, or their scores.
+    """
 
     rgb: Positive = 1.0
     flow: Positive = 1.0
     fused: Positive = 1.0
+    fusion: Fusion = "probabilities"
 
 
 class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

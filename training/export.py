@@ -64,9 +64,7 @@ def export_bundle(
     shipped = copy.deepcopy(model).cpu().float().eval()
     round_weights(shipped)
     calibration = described.calibration
-    shipped.temperatures = Temperatures(
-        rgb=calibration.rgb, flow=calibration.flow, fused=calibration.fused
-    )
+    shipped.temperatures = Temperatures(**msgspec.structs.asdict(calibration))
     if samples is None:
         samples = moving_pattern(
             config.window + EXTRA_SAMPLES,
@@ -172,9 +170,7 @@ def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
             flow_pooling=described.flow_pooling,
         )
         calibration = described.calibration
-        temperatures = Temperatures(
-            rgb=calibration.rgb, flow=calibration.flow, fused=calibration.fused
-        )
+        temperatures = Temperatures(**msgspec.structs.asdict(calibration))
         model = build(config, temperatures=temperatures).eval()
         # The count of batches that batch norm has seen is of use in training only.
         counts = {k: v for k, v in model.state_dict().items() if k.endswith("num_batches_tracked")}

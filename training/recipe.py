@@ -9,6 +9,7 @@ import msgspec
 
 from engine.errors import FlowMismatch
 from engine.flow.open import open_flow
+from engine.manifest import Fusion
 from training.data.annotations import IDLE
 from training.data.augment import Crops
 from training.data.preparation import Preparation
@@ -153,6 +154,8 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         calibrated on; `seed` draws them, whatever else the run's own seed decides.
     idle: the sets of idle footage on which the threshold is chosen below which the model abstains;
         none: it always answers. false_alarms_per_hour: what may remain there.
+    fusion: what is averaged over the streams: `probabilities`, as the paper does, or `scores`, as
+        TSN does, so that a label has to be likely for both.
     alarm_s: an alarm lasts this long at least, in every number about alarms.
     """
 
@@ -160,6 +163,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     idle: tuple[str, ...] = ()
     false_alarms_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     alarm_s: Positive = 0.5
+    fusion: Fusion = "probabilities"
     seed: int = 0
 
 

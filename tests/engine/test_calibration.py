@@ -26,9 +26,20 @@ def test_temperatures_flatten_each_stream_and_then_the_whole():
     assert result.fused == pytest.approx(roots / roots.sum(), abs=1e-6)
 
 
-def test_scores_of_any_size_stay_finite():
+def test_fused_by_scores_a_label_has_to_be_likely_for_both():
+    result = fuse(RGB, FLOW, Calibration(fusion="scores"))
+    # The geometric means: sqrt(0.05), sqrt(0.025), sqrt(0.2).
+    roots = np.sqrt([0.05, 0.025, 0.2])
+    assert result.fused == pytest.approx(roots / roots.sum(), abs=1e-6)
+    assert result.rgb == pytest.approx([0.5, 0.25, 0.25], abs=1e-6)
+    sharper = fuse(RGB, FLOW, Calibration(fusion="scores", fused=0.5))
+    assert sharper.fused == pytest.approx(np.array([0.05, 0.025, 0.2]) / 0.275, abs=1e-6)
+
+
+@pytest.mark.parametrize("fusion", ["probabilities", "scores"])
+def test_scores_of_any_size_stay_finite(fusion):
     huge = np.array([5000, 0, -5000], np.float32)
-    result = fuse(huge, huge, Calibration(fused=0.1))
+    result = fuse(huge, huge, Calibration(fused=0.1, fusion=fusion))
     assert result.fused.tolist() == [1, 0, 0]
     assert result.entropy == pytest.approx(0, abs=1e-9)
 

@@ -125,7 +125,11 @@ class Answer:
 
 def answer(window: Window, calibration: Calibration) -> Answer:
     p_rgb, p_flow = _softmax(window.rgb / calibration.rgb), _softmax(window.flow / calibration.flow)
-    fused = _softmax(np.log((p_rgb + p_flow) / 2) / calibration.fused)
+    if calibration.fusion == "scores":
+        logits = (np.log(p_rgb) + np.log(p_flow)) / 2
+    else:
+        logits = np.log((p_rgb + p_flow) / 2)
+    fused = _softmax(logits / calibration.fused)
     return Answer(fused, p_rgb, p_flow, window.attention)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.arrays import F32
+from engine.manifest import Fusion
 from training.evaluation.clip_scores import RGB, Scores
 from training.evaluation.clips import of_streams
 from training.evaluation.metrics import Labels, calibration_error, right
@@ -73,16 +74,17 @@ class CalibrationSet:
     def probabilities(self, temperatures: Temperatures) -> Probabilities:
         return probabilities(self.rgb, self.flow, temperatures)
 
-    def fit(self) -> Temperatures:
+    def fit(self, fusion: Fusion = "probabilities") -> Temperatures:
         """First of each stream by itself, then of the fusion of what they give."""
         labels = torch.from_numpy(self.labels)
         plain = self.probabilities(Temperatures())
-        rgb = fit_temperature(torch.from_numpy(plain.rgb), labels)
-        flow = fit_temperature(torch.from_numpy(plain.flow), labels)
-        mean = self.probabilities(Temperatures(rgb=rgb, flow=flow)).fused
-        return Temperatures(
-            rgb=rgb, flow=flow, fused=fit_temperature(torch.from_numpy(mean), labels)
+        streams = Temperatures(
+            rgb=fit_temperature(torch.from_numpy(plain.rgb), labels),
+            flow=fit_temperature(torch.from_numpy(plain.flow), labels),
+            fusion=fusion,
         )
+        fused = torch.from_numpy(self.probabilities(streams).fused)
+        return replace(streams, fused=fit_temperature(fused, labels))
 
     def errors(self, temperatures: Temperatures) -> OfStreams:
         """Expected calibration errors."""

@@ -85,7 +85,7 @@ def result(
     """What `scores` with one flow come to. unit: what there is one prediction of."""
     classes = data_set.classes
     found = probabilities(scores[RGB], scores[flow], temperatures)
-    plain = probabilities(scores[RGB], scores[flow], Temperatures())
+    plain = probabilities(scores[RGB], scores[flow], temperatures.untempered)
     return Result(
         data_set=data_set.name,
         split=data_set.split,

@@ -40,17 +40,22 @@ def calibrate(run: Run) -> None:
     footage. Without either they stay 1 and 0.
     """
     model = _model(run)
-    model.temperatures = Temperatures()
+    model.temperatures = Temperatures(fusion=run.recipe.calibration.fusion)
     parts = _calibration_parts(run, model)
     examples, fitted = None, None
     if parts:
         examples = CalibrationSet.pool(list(parts.values()), run.flows)
-        model.temperatures = examples.fit()
+        plain = model.temperatures
+        model.temperatures = examples.fit(plain.fusion)
         fitted = CalibrationResult(
             counts={name: len(labels) for name, (_, labels) in parts.items()},
             flows=run.flows,
-            temperatures=OfStreams(**asdict(model.temperatures)),
-            error_before=examples.errors(Temperatures()),
+            temperatures=OfStreams(
+                fused=model.temperatures.fused,
+                rgb=model.temperatures.rgb,
+                flow=model.temperatures.flow,
+            ),
+            error_before=examples.errors(plain),
             error_after=examples.errors(model.temperatures),
         )
         before, after = fitted.error_before.fused, fitted.error_after.fused

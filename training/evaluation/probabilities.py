@@ -22,5 +22,5 @@ def probabilities(rgb: F32, flow: F32, temperatures: Temperatures) -> Probabilit
     """Class scores [n, C] of both streams -> probabilities."""
     p_rgb = stream_probabilities(torch.from_numpy(rgb), temperatures.rgb)
     p_flow = stream_probabilities(torch.from_numpy(flow), temperatures.flow)
-    fused = fuse(p_rgb, p_flow, temperatures.fused)
+    fused = fuse(p_rgb, p_flow, temperatures.fused, temperatures.fusion)
     return Probabilities(fused.numpy(), p_rgb.numpy(), p_flow.numpy())

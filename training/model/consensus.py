@@ -13,16 +13,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.manifest import Fusion
 from training.model.key_frames import KeyFrameExploration
 
 
 @dataclass(frozen=True, kw_only=True)
 class Temperatures:
-    """Calibration of each stream and of the fused result; 1 everywhere is the paper."""
+    """Calibration of each stream and of the fused result; 1 everywhere is the paper.
+
+    fusion: what `fuse` averages.
+    """
 
     rgb: float = 1.0
     flow: float = 1.0
     fused: float = 1.0
+    fusion: Fusion = "probabilities"
+
+    @property
+    def untempered(self) -> Temperatures:
+        """The same fusion, with every temperature 1."""
+        return Temperatures(fusion=self.fusion)
 
 
 def segment_consensus(scores: Tensor) -> Tensor:
@@ -35,10 +45,23 @@ def stream_probabilities(scores: Tensor, temperature: float = 1.0) -> Tensor:
     return (scores / temperature).softmax(dim=-1)
 
 
-def fuse(p_rgb: Tensor, p_flow: Tensor, temperature: float = 1.0) -> Tensor:
-    """Both streams' probabilities [..., C] -> the fused ones; at temperature 1 their mean."""
-    mean = (p_rgb + p_flow) / 2
-    return (mean.log() / temperature).softmax(dim=-1)
+def fuse(
+    p_rgb: Tensor,
+    p_flow: Tensor,
+    temperature: float = 1.0,
+    fusion: Fusion = "probabilities",
+) -> Tensor:
+    """Both streams' probabilities [..., C] -> the fused ones; at temperature 1 their mean.
+
+    fusion: "scores" takes the mean of their logarithms instead, which are the scores but for a
+    constant: TSN's fusion (Wang et al., 2016, section 3.3).
+    """
+    tiny = torch.finfo(p_rgb.dtype).tiny
+    if fusion == "scores":
+        logits = (p_rgb.clamp_min(tiny).log() + p_flow.clamp_min(tiny).log()) / 2
+    else:
+        logits = ((p_rgb + p_flow) / 2).log()
+    return (logits / temperature).softmax(dim=-1)
 
 
 def rolling_scores(

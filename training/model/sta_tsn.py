@@ -186,7 +186,7 @@ class StaTsn(nn.Module):
         """Class scores [B, C] of both streams -> calibrated probabilities."""
         p_rgb = stream_probabilities(rgb, self.temperatures.rgb)
         p_flow = stream_probabilities(flow, self.temperatures.flow)
-        fused = fuse(p_rgb, p_flow, self.temperatures.fused)
+        fused = fuse(p_rgb, p_flow, self.temperatures.fused, self.temperatures.fusion)
         return Predictions(fused, p_rgb, p_flow, temporal_attention)
 
     def _stream_scores(

@@ -87,3 +87,13 @@ def test_what_a_threshold_costs_is_told_in_right_answers() -> None:
     assert examples.right_lost(Temperatures(), 0.5) == 0.0
     assert examples.right_lost(Temperatures(), 0.75) == pytest.approx(1 / 3)
     assert examples.right_lost(Temperatures(), 0.85) == pytest.approx(2 / 3)
+
+
+def test_the_fusion_asked_for_is_calibrated() -> None:
+    """Readings of the truth that are independent multiply: then the sum of scores is calibrated,
+    and their mean wants a temperature of a half."""
+    streams = _streams()
+    found = streams.fit("scores")
+    assert found.fusion == found.untempered.fusion == "scores"
+    assert (found.rgb, found.flow) == pytest.approx((2.0, 0.5), rel=0.05)
+    assert found.fused == pytest.approx(0.5, rel=0.05)

@@ -71,3 +71,15 @@ def test_which_segments_count_at_each_sample(
     torch.testing.assert_close(beta[t, -len(expected_beta) :], expected_beta)
     assert (beta[t, : -len(expected_beta)] == 0).all()
     assert beta.shape == (60, N * K)
+
+
+def test_streams_fused_by_their_scores() -> None:
+    p_rgb, p_flow = torch.tensor([0.5, 0.25, 0.25]), torch.tensor([0.1, 0.1, 0.8])
+    # The mean of two logarithms is that of the product's root; at a half the product itself.
+    products = torch.tensor([0.05, 0.025, 0.2])
+    fused = fuse(p_rgb, p_flow, 0.5, "scores")
+    torch.testing.assert_close(fused, products / products.sum())
+    fused = fuse(p_rgb, p_flow, 1.0, "scores")
+    torch.testing.assert_close(fused, products.sqrt() / products.sqrt().sum())
+    impossible = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(fuse(*impossible, 1.0, "scores"), torch.tensor([0.5, 0.5]))
