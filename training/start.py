@@ -18,7 +18,7 @@ from engine.manifest import Manifest
 from training.device import CPU
 from training.errors import WeightsError
 from training.export import load_bundle, read_bundle
-from training.model.backbone import recalibrate_batch_norm, rgb_range
+from training.model.backbone import level_filters, recalibrate_batch_norm, rgb_range
 from training.model.build import Modality, ModelConfig, build_frame_classifier
 from training.model.sta_tsn import FrameClassifier, StaTsn
 
@@ -49,7 +49,8 @@ def start_frame_classifier(
     """A stream's first stage on `device`, as `weights` begin it.
 
     ImageNet's weights may have their batch norms folded: those get the statistics of `images`,
-    batches [B, ...] on `device` of what is to be trained on, and unchanged outputs.
+    batches [B, ...] on `device` of what is to be trained on, and unchanged outputs. Flow's filters,
+    which ImageNet's have to become, get one scale first (`level_filters`).
 
     From a bundle come the backbone, spatial attention where both models have it, and the
     classifier's rows of those `classes` that the bundle knows. Everything else is drawn at random.
@@ -65,6 +66,8 @@ def start_frame_classifier(
     model = build_frame_classifier(config, modality, weights=weights).to(device)
     if weights != "none":
         recalibrate_batch_norm(model.stream, images)
+        if modality == "flow":
+            level_filters(model.stream)
     return model
 
 

@@ -154,10 +154,6 @@ def recalibrate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None
     `batches` measures each batch norm's input; its running statistics become those, and its
     weight and bias absorb the change. Use some hundred frames of the data to be trained on.
 
-    Their filters are of very different scales, too: in MobileNetV2 from 0.02 to 100 times a fresh
-    one's, and a step of Adam, which is as long for each weight, moves some by half and others by a
-    thousandth. Each gets the scale of a fresh one (He et al., 2015), which its batch norm undoes.
-
     Args:
         batches: inputs of `module`, one tensor a batch.
     """
@@ -172,7 +168,6 @@ def recalibrate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None
         sums[key] = sums[key] + moments if key in sums else moments
 
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    folded = all(norm.running_mean is not None and not norm.running_mean.any() for norm in norms)
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     was_training = module.training
     module.eval()
@@ -185,8 +180,6 @@ def recalibrate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None
         module.train(was_training)
     for norm, (count, total, squares) in sums.items():
         _absorb(norm, mean=total / count, variance=squares / count - (total / count).square())
-    if folded:
-        _level(module)
 
 
 def _absorb(norm: nn.BatchNorm2d, *, mean: Tensor, variance: Tensor) -> None:
@@ -202,8 +195,17 @@ def _absorb(norm: nn.BatchNorm2d, *, mean: Tensor, variance: Tensor) -> None:
     norm.running_var.copy_(variance)
 
 
-def _level(module: nn.Module) -> None:
-    """Give each filter before a batch norm the scale of a fresh one; outputs in eval mode stay."""
+@torch.no_grad()
+def level_filters(module: nn.Module) -> None:
+    """Give each filter before a batch norm the scale of a fresh one (He et al., 2015), in place.
+
+    Folding leaves filters of very different scales: in MobileNetV2 from 0.02 to 100 times a fresh
+    one's. A step of Adam is as long for each weight, so some move by half and others by a
+    thousandth. Batch norm undoes a filter's scale: outputs in eval mode stay what they were.
+
+    For weights that are to change much, as flow's are. Those that are to be kept, as RGB's are,
+    change more by the same learning rate.
+    """
     layers = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
     for conv, norm in pairwise(layers):
         if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
