@@ -137,7 +137,8 @@ def test_the_runner_gives_torchs_features_and_attention(graphs: Graphs, shipped:
     ):
         features, attention = stream(torch.from_numpy(images))
         outputs = runner.run({"frames": images})
-        np.testing.assert_allclose(outputs["features"], features.numpy(), atol=1e-4, rtol=3e-5)
+        largest = float(features.abs().max())  # of sums that long, and of size 36 where pooled
+        np.testing.assert_allclose(outputs["features"], features.numpy(), atol=1e-5 * largest)
         np.testing.assert_allclose(outputs["attention"], attention.numpy(), atol=1e-5)
 
 
