@@ -61,6 +61,7 @@ class Optimiser:
     def step(self) -> None:
         """One step on the gradients gathered, which are gone afterwards."""
         for group in self._optimiser.param_groups:
+            # An older checkpoint's groups have no rate of their own.
             group["lr"] = self.learning_rate * group.get("rate", 1.0)
         self._scaler.unscale_(self._optimiser)
         nn.utils.clip_grad_norm_(self._learning, _LARGEST_GRADIENT)

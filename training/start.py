@@ -18,7 +18,12 @@ from engine.manifest import Manifest
 from training.device import CPU
 from training.errors import WeightsError
 from training.export import load_bundle, read_bundle
-from training.model.backbone import level_filters, recalibrate_batch_norm, rgb_range
+from training.model.backbone import (
+    batch_norm_is_folded,
+    level_filters,
+    recalibrate_batch_norm,
+    rgb_range,
+)
 from training.model.build import Modality, ModelConfig, build_frame_classifier
 from training.model.sta_tsn import FrameClassifier, StaTsn
 
@@ -49,8 +54,8 @@ def start_frame_classifier(
     """A stream's first stage on `device`, as `weights` begin it.
 
     ImageNet's weights may have their batch norms folded: those get the statistics of `images`,
-    batches [B, ...] on `device` of what is to be trained on, and unchanged outputs. Flow's filters,
-    which ImageNet's have to become, get one scale first (`level_filters`).
+    batches [B, ...] on `device` of what is to be trained on, and unchanged outputs. Flow, which
+    changes them most, begins with such filters levelled (`level_filters`).
 
     From a bundle come the backbone, spatial attention where both models have it, and the
     classifier's rows of those `classes` that the bundle knows. Everything else is drawn at random.
@@ -65,8 +70,9 @@ def start_frame_classifier(
         return model.to(device)
     model = build_frame_classifier(config, modality, weights=weights).to(device)
     if weights != "none":
+        folded = batch_norm_is_folded(model.stream)
         recalibrate_batch_norm(model.stream, images)
-        if modality == "flow":
+        if folded and modality == "flow":
             level_filters(model.stream)
     return model
 

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
+from torch import nn
 
 from engine.errors import BundleNotFound
 from training.errors import WeightsError
 from training.export import export_bundle, load_bundle
 from training.model.build import ModelConfig
+from training.model.sta_tsn import FrameClassifier
 from training.random_model import random_model
 from training.start import input_range, start_frame_classifier
 
@@ -93,6 +96,35 @@ def test_a_bundle_of_another_backbone_gets_a_sentence(bundle: str) -> None:
 def test_a_bundle_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BundleNotFound, match="there is no bundle"):
         input_range(f"bundle:{tmp_path / 'none'}")
+
+
+def scales_of_filters(model: FrameClassifier) -> torch.Tensor:
+    """Of the first layer after the input's, whose shape is the same for both streams."""
+    weight = model.stream.backbone.body.get_parameter("layer1.0.conv1.weight")
+    return weight.square().mean((1, 2, 3)).sqrt() / (2 / weight[0].numel()) ** 0.5
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_folded_filters_are_levelled_for_flow_and_kept_for_rgb(
+    tmp_path: Path, folded: bool
+) -> None:
+    torch.manual_seed(1)
+    network = torchvision.models.resnet18(weights=None)
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d) and not folded:
+            nn.init.normal_(norm.running_mean, std=0.1)
+    network.layer1[0].conv1.weight.data[0] *= 30.0
+    torch.save(network.state_dict(), tmp_path / "w.pt")
+    stacks = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 20, 32, 32), np.uint8))
+    for modality, inputs in (("rgb", images()), ("flow", stacks)):
+        started = start_frame_classifier(
+            CONFIG, modality, CLASSES, weights=str(tmp_path / "w.pt"), images=[inputs]
+        )
+        scales = scales_of_filters(started)
+        if folded and modality == "flow":
+            torch.testing.assert_close(scales, torch.ones_like(scales))
+        else:
+            assert scales[0] > 10 * scales[1:].max()
 
 
 def test_the_default_bundle_can_be_trained_on() -> None:

@@ -206,4 +206,6 @@ def test_the_default_bundle_learns_from_a_dozen_real_clips(
     assert "of 12 clips right" in capsys.readouterr().out
     manifest = Bundle.open(out).manifest
     assert manifest.classes == ("fight", "noFight")
+    assert manifest.calibration.fusion == Bundle.open("default").manifest.calibration.fusion
+    assert manifest.calibration.fusion == "scores"
     assert 0.05 < manifest.calibration.fused < 20

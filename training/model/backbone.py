@@ -150,6 +150,12 @@ def cross_modality_start(body: nn.Module, channels: int) -> None:
     _replace(body, path, widened)
 
 
+def batch_norm_is_folded(module: nn.Module) -> bool:
+    """Whether the batch norms of `module` carry no statistics: no mean is anything but 0."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    return not any(norm.running_mean is not None and norm.running_mean.any() for norm in norms)
+
+
 @torch.no_grad()
 def recalibrate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
     """Make folded batch norms trainable: own statistics, unchanged outputs, in place.

@@ -56,6 +56,12 @@ class ModelConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, instead got {getattr(self, name)}")
 
+        if self.input_size % self.flow_pooling:
+            raise ValueError(
+                f"input_size must be a multiple of flow_pooling, instead got {self.input_size} "
+                f"and {self.flow_pooling}"
+            )
+
     @property
     def feature_width(self) -> int:
         return FEATURE_WIDTHS[self.backbone]

@@ -56,8 +56,8 @@ def fuse(
     fusion: "scores" takes the mean of their logarithms instead, which are the scores but for a
     constant: TSN's fusion (Wang et al., 2016, section 3.3).
     """
-    tiny = torch.finfo(p_rgb.dtype).tiny
     if fusion == "scores":
+        tiny = torch.finfo(p_rgb.dtype).tiny  # keeps log finite, as in the engine
         logits = (p_rgb.clamp_min(tiny).log() + p_flow.clamp_min(tiny).log()) / 2
     else:
         logits = ((p_rgb + p_flow) / 2).log()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.arrays import F32
 from engine.calibration import fuse
-from engine.manifest import Calibration
+from engine.manifest import Calibration, Fusion
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import (
     Labels,
@@ -52,8 +52,10 @@ def joined(parts: Sequence[Scores]) -> Scores:
     )
 
 
-def fit_calibration(scores: Scores, labels: Labels) -> Calibration:
+def fit_calibration(scores: Scores, labels: Labels, fusion: Fusion) -> Calibration:
     """Temperatures of either stream, then of the two together. labels [m]: of the clips.
+
+    fusion: the old bundle's, so that kept classes are still told apart in its way.
 
     The target is not quite certain: of m clips of one class Laplace's rule expects m + 1 in
     m + C to be right (as in Platt, 1999). Without it a handful of clips that all came out right
@@ -69,9 +71,9 @@ def fit_calibration(scores: Scores, labels: Labels) -> Calibration:
         return fit_temperature(torch.from_numpy(probabilities), wanted)
 
     plain = fuse(scores.rgb, scores.flow, Calibration())
-    ours = Calibration(rgb=fit(plain.rgb), flow=fit(plain.flow))
-    fused = fuse(scores.rgb, scores.flow, ours).fused
-    return Calibration(rgb=ours.rgb, flow=ours.flow, fused=fit(fused))
+    streams = Calibration(rgb=fit(plain.rgb), flow=fit(plain.flow), fusion=fusion)
+    fused = fuse(scores.rgb, scores.flow, streams).fused
+    return msgspec.structs.replace(streams, fused=fit(fused))
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def predict(scores: Scores, calibration: Calibration) -> Predictions:
     return Predictions(found.fused, found.rgb, found.flow, scores.clips)
 
 
-def predict_left_out(scores: Scores, labels: Labels, folds: Labels) -> Predictions:
+def predict_left_out(scores: Scores, labels: Labels, folds: Labels, fusion: Fusion) -> Predictions:
     """The prediction of each fold's clips, calibrated on the clips of the other folds.
 
     scores: of each clip by heads that saw no clip of its fold. folds [m].
@@ -109,7 +111,8 @@ def predict_left_out(scores: Scores, labels: Labels, folds: Labels) -> Predictio
     parts = []
     for number in np.unique(folds[scores.clips]):
         inside = folds == number
-        parts.append(predict(scores.of(inside), fit_calibration(scores.of(~inside), labels)))
+        calibration = fit_calibration(scores.of(~inside), labels, fusion)
+        parts.append(predict(scores.of(inside), calibration))
     return Predictions(
         *(
             np.concatenate([getattr(part, name) for part in parts])
@@ -145,13 +148,14 @@ def measured(
     labels: Labels,
     groups: Sequence[str],
     classes: tuple[str, ...],
+    fusion: Fusion,
 ) -> Measured:
     """labels [m] and groups [m]: of all clips, those without a prediction too."""
     clips, numbers = predictions.of_clips()
     truth = labels[numbers]
     sources = [groups[number] for number in numbers]
     table = confusion(clips.fused, truth)
-    uncalibrated = fuse(scores.rgb, scores.flow, Calibration()).fused
+    uncalibrated = fuse(scores.rgb, scores.flow, Calibration(fusion=fusion)).fused
     return Measured(
         clips=len(numbers),
         sources=len(set(sources)),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from training.data.annotations import IDLE
 from training.errors import OutputError
 from training.teach.measure import Measured
@@ -48,11 +50,7 @@ def manifest_fields(
                 "accuracy": best.accuracy["rgb+flow"],
             }
         },
-        "calibration": {
-            "rgb": taught.calibration.rgb,
-            "flow": taught.calibration.flow,
-            "fused": taught.calibration.fused,
-        },
+        "calibration": msgspec.structs.asdict(taught.calibration),
         "abstain_below": taught.abstain_below,
         "tolerance": dict(source.tolerance),
         "accuracy": accuracy,

@@ -120,14 +120,17 @@ def teach(request: Request, progress: Progress) -> Taught:
     every = (*lesson.clips, *lesson.test)
     labels = np.array([lesson.number(clip) for clip in every])
     groups = [lesson.group[clip] for clip in every]
-    calibration = fit_calibration(learnt.left_out, labels)
-    predictions = predict_left_out(learnt.left_out, labels, learnt.folds)
-    left_out = measured(predictions, learnt.left_out, labels, groups, lesson.classes)
+    fusion = source.calibration.fusion
+    calibration = fit_calibration(learnt.left_out, labels, fusion)
+    predictions = predict_left_out(learnt.left_out, labels, learnt.folds, fusion)
+    left_out = measured(predictions, learnt.left_out, labels, groups, lesson.classes, fusion)
     tested = None
     if lesson.test:
         scores = score(learnt.heads, model, [features[clip] for clip in lesson.test])
         scores = replace(scores, clips=scores.clips + len(lesson.clips))
-        tested = measured(predict(scores, calibration), scores, labels, groups, lesson.classes)
+        tested = measured(
+            predict(scores, calibration), scores, labels, groups, lesson.classes, fusion
+        )
     known = None
     if lesson.known:
         known = _known_accuracy(model, source, lesson, features, predictions)

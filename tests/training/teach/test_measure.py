@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.manifest import Calibration
+from engine.manifest import Calibration, Fusion
 from training.evaluation.results import Mistake
 from training.teach.measure import (
     Predictions,
@@ -48,7 +48,7 @@ def test_few_clips_that_are_all_right_do_not_make_it_certain() -> None:
     logit = float(np.log(4.0))
     scores = _scores([[logit, 0.0], [logit, 0.0], [0.0, logit], [0.0, logit]], [0, 1, 2, 3])
     labels = np.array([0, 0, 1, 1])
-    found = predict(scores, fit_calibration(scores, labels))
+    found = predict(scores, fit_calibration(scores, labels, "probabilities"))
     np.testing.assert_allclose(found.fused.max(1), 5 / 6, atol=1e-3)
     np.testing.assert_allclose(found.rgb.max(1), 5 / 6, atol=1e-3)
 
@@ -58,7 +58,7 @@ def test_a_folds_temperature_is_fitted_on_the_others() -> None:
     scores = _scores([[2.0, 0.0]] * 4 + [[2.0, 0.0]] * 4, list(range(8)))
     labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     folds = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    found = predict_left_out(scores, labels, folds)
+    found = predict_left_out(scores, labels, folds, "probabilities")
     confidence = dict(zip(found.clips.tolist(), found.fused[:, 0].tolist(), strict=True))
     # Fold 1's is from fold 0, which was right four times in four: 5/6. The other way round the
     # temperature is as soft as can be.
@@ -71,7 +71,9 @@ def test_what_is_measured_by_hand() -> None:
     fused = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]], np.float32)
     predictions = Predictions(fused, fused, 1 - fused, np.array([0, 0, 1]))
     scores = Scores(np.log(fused), np.log(fused), np.array([0, 0, 1]))
-    found = measured(predictions, scores, np.array([0, 1]), ["a", "b"], ("run", "walk"))
+    found = measured(
+        predictions, scores, np.array([0, 1]), ["a", "b"], ("run", "walk"), "probabilities"
+    )
     assert (found.clips, found.sources) == (2, 2)
     assert found.accuracy == {"rgb+flow": 0.5, "rgb": 0.5, "flow": 0.5}
     assert found.window_accuracy == pytest.approx(1 / 3)
@@ -95,9 +97,11 @@ def test_the_threshold_of_idle_footage() -> None:
     assert abstention_threshold(predictions, labels, 1, alarms=0.3) == 0.0
 
 
-def test_temperatures_of_both_streams_and_the_fused() -> None:
+@pytest.mark.parametrize("fusion", ["probabilities", "scores"])
+def test_temperatures_of_both_streams_and_the_fused(fusion: Fusion) -> None:
     scores = _scores([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]], [0, 1, 2])
-    found = fit_calibration(scores, np.array([0, 1, 1]))
+    found = fit_calibration(scores, np.array([0, 1, 1]), fusion)
+    assert found.fusion == fusion
     assert found.rgb == pytest.approx(found.flow)
     assert found.rgb > 1.0  # one in three was wrong
     assert isinstance(found, Calibration)
