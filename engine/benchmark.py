@@ -104,7 +104,7 @@ def measure(
 ) -> Report:
     """Time every way on this machine. progress: told in words what is being timed."""
     manifest = bundle.manifest
-    frames = _noise(manifest.input_size)
+    frames = _noise(manifest)
     rows: list[Row] = []
     cnn_ms: dict[str, float] = {}
     head_ms: dict[str, float] = {}
@@ -178,10 +178,11 @@ def _times(work: Callable[[], object], count: int) -> None:
         work()
 
 
-def _noise(side: int) -> tuple[U8, U8]:
+def _noise(manifest: Manifest) -> tuple[U8, U8]:
     draw = np.random.default_rng(0)
-    rgb = draw.integers(0, 256, (side, side, 3), np.uint8)
-    stack = draw.integers(1, 256, (20, side, side), np.uint8)
+    rgb_side, flow_side = manifest.input_size, manifest.flow_size
+    rgb = draw.integers(0, 256, (rgb_side, rgb_side, 3), np.uint8)
+    stack = draw.integers(1, 256, (manifest.flow_channels, flow_side, flow_side), np.uint8)
     return rgb, stack
 
 

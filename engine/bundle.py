@@ -162,14 +162,15 @@ def _parse_sums(text: bytes, path: Path) -> dict[str, str]:
 
 
 def _check_golden(golden: dict[str, AnyArray], manifest: Manifest) -> None:
-    size, width, channels = manifest.input_size, manifest.feature_width, manifest.flow_channels
+    size, flow_size = manifest.input_size, manifest.flow_size
+    width, channels = manifest.feature_width, manifest.flow_channels
     shapes: dict[str, tuple[int | str, ...]] = {  # a letter: any number, but the same throughout
         "rgb_input": ("B", size, size, 3),
-        "flow_input": ("B", channels, size, size),
+        "flow_input": ("B", channels, flow_size, flow_size),
         "rgb_features": ("B", width),
         "flow_features": ("B", width),
         "rgb_attention": ("B", "h", "w"),
-        "flow_attention": ("B", "p", "q"),  # smaller than RGB's where flow is pooled
+        "flow_attention": ("B", "p", "q"),  # smaller than RGB's where flow is
         "window_rgb": ("W", width),
         "window_flow": ("W", width),
         "window_probabilities": ("W", len(manifest.classes)),

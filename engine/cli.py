@@ -147,6 +147,7 @@ def _verify(given: argparse.Namespace) -> int:
     bundle = Bundle.open(given.bundle)
     manifest = bundle.manifest
     width_px, height_px = manifest.resize
+    flow_width_px, flow_height_px = manifest.flow_resize
     facts = {
         "bundle": f"{manifest.name} {manifest.version} ({bundle.path})",
         "sha256": bundle.sha256,
@@ -156,7 +157,8 @@ def _verify(given: argparse.Namespace) -> int:
         f"{manifest.window_s:.2f} s, {manifest.prediction_hz:g} predictions a second",
         "frames": f"{manifest.grid_fps:g} fps, resized to {width_px}x{height_px} px, "
         f"cropped to {manifest.input_size} px",
-        "flow": ", ".join(f"{n} (+-{e.bound_px:g} px)" for n, e in manifest.flows.items()),
+        "flow": ", ".join(f"{n} (+-{e.bound_px:g} px)" for n, e in manifest.flows.items())
+        + f" at {flow_width_px}x{flow_height_px} px, cropped to {manifest.flow_size} px",
         "licence": manifest.licence,
     }
     for key, value in facts.items():

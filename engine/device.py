@@ -128,8 +128,10 @@ def _opened(
 
 
 def _cnn_signature(manifest: Manifest, stream: str) -> Signature:
-    size = manifest.input_size
-    shape = (size, size, 3) if stream == "rgb" else (manifest.flow_channels, size, size)
+    if stream == "rgb":
+        shape = (manifest.input_size, manifest.input_size, 3)
+    else:
+        shape = (manifest.flow_channels, manifest.flow_size, manifest.flow_size)
     return Signature(
         inputs={"frames": ArraySpec("uint8", (None, *shape))},
         outputs={

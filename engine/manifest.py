@@ -22,7 +22,8 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 class FlowEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A flow that the bundle accepts.
 
-    bound_px: flow is clipped to +-bound (px per grid step) before it becomes bytes.
+    bound_px: flow is clipped to +-bound (px per grid step, of the picture that flow is estimated
+        on) before it becomes bytes.
     parameters: the estimator's, as `engine.flow.open.open_flow` takes them.
     accuracy: the test accuracy measured with this flow, 0..1; None where nobody measured.
     """
@@ -64,8 +65,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     segments (N), frames_per_segment (k): the window is N * k samples of the grid.
     feature_width (D), hidden_width (H): of the CNN's feature and of the LSTM.
     input_size (S): frames are resized to `resize` (width, height), then cropped to S x S px.
-    flow_pooling (p): the flow graph takes S x S px as RGB's does, and begins with the mean of each
-        square of p x p px.
+    flow_downsampling (p): flow is estimated on the grey picture reduced to one p-th of its width
+        and height, and the flow graph takes S/p x S/p px.
+    flow_pooling (q): the flow graph begins with the mean of each square of q x q px.
     flows: by name; the first one is the default.
     abstain_below: no answer below this fused probability; 0 always answers.
     tolerance: by precision, the largest difference from the golden probabilities that an engine
@@ -86,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     grid_fps: Positive
     sample_every: Count
     spatial_gain: float = 1.0
+    flow_downsampling: Count = 1
     flow_pooling: Count = 1
     flows: dict[str, FlowEntry]
     calibration: Calibration = Calibration()
@@ -100,6 +103,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("classes must be two or more different names")
         if self.input_size > min(self.resize):
             raise ValueError(f"input_size {self.input_size} doesn't fit in resize {self.resize}")
+        if any(side % self.flow_downsampling for side in (self.input_size, *self.resize)):
+            raise ValueError(
+                f"flow_downsampling {self.flow_downsampling} doesn't divide input_size "
+                f"{self.input_size} and resize {self.resize}"
+            )
         if not self.flows:
             raise ValueError("flows must list one flow at least")
         if "fp32" not in self.tolerance:
@@ -122,6 +130,17 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def grid(self) -> Grid:
         return Grid(self.grid_fps, self.sample_every)
+
+    @property
+    def flow_size(self) -> int:
+        """The side of the flow graph's input, S/p, in px."""
+        return self.input_size // self.flow_downsampling
+
+    @property
+    def flow_resize(self) -> tuple[int, int]:
+        """Width and height of the picture that flow is estimated on, in px."""
+        width, height = self.resize
+        return width // self.flow_downsampling, height // self.flow_downsampling
 
     @property
     def flow_channels(self) -> int:

@@ -19,9 +19,19 @@ def resize(image: U8, size: tuple[int, int]) -> U8:
     return cast(U8, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def grey(image: U8) -> U8:
-    """RGB [H,W,3] -> luma [H,W] (BT.601), what flow is computed on."""
-    return cast(U8, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+def grey(image: U8, downsampling: int = 1) -> U8:
+    """RGB [H,W,3] -> luma [H/p,W/p] (BT.601), what flow is computed on.
+
+    downsampling (p): each pixel is the mean of p x p of them; p divides H and W.
+    """
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    height, width = luma.shape
+    if height % downsampling or width % downsampling:
+        raise ValueError(f"{width}x{height} px can't be divided by {downsampling}")
+    if downsampling == 1:
+        return cast(U8, luma)
+    size = (width // downsampling, height // downsampling)
+    return cast(U8, cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
 
 
 def centre_crop(array: U8, size: int, channels_last: bool) -> U8:

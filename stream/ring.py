@@ -18,16 +18,21 @@ class Ring:
     One writer; a reader asks by tick and gets a copy, or FrameGone. A tick's place is tick modulo
     capacity, so nothing is ever moved or allocated.
 
-    Shapes: frames U8[capacity,h,w,3]; flow U8[capacity,2,h,w], pair j ending at tick j.
+    Shapes: frames U8[capacity,h,w,3]; flow U8[capacity,2,fh,fw], pair j ending at tick j.
+
+    Args:
+        size, flow_size: width and height of either, in px.
     """
 
-    def __init__(self, size: tuple[int, int], capacity: int = 2 * STACK) -> None:
+    def __init__(
+        self, size: tuple[int, int], flow_size: tuple[int, int], capacity: int = 2 * STACK
+    ) -> None:
         if capacity < STACK:
             raise ValueError(f"a ring of {capacity} ticks can't hold a stack of {STACK}")
-        width, height = size
+        (width, height), (flow_width, flow_height) = size, flow_size
         self.capacity = capacity
         self._frames = np.zeros((capacity, height, width, 3), np.uint8)
-        self._pairs = np.full((capacity, 2, height, width), ZERO, np.uint8)
+        self._pairs = np.full((capacity, 2, flow_height, flow_width), ZERO, np.uint8)
         self._captured_ns = np.zeros(capacity, np.int64)
         self._ticks = np.full(capacity, _NOTHING, np.int64)
 
@@ -50,7 +55,7 @@ class Ring:
         return self._unchanged(tick, self._frames[place].copy())
 
     def pair(self, tick: int) -> U8:
-        """U8[2,h,w] quantised flow from tick - 1 to tick."""
+        """U8[2,fh,fw] quantised flow from tick - 1 to tick."""
         place = self._place(tick)
         return self._unchanged(tick, self._pairs[place].copy())
 

@@ -69,10 +69,10 @@ class Sampler:
         self._monotonic_ns = monotonic_ns
         self._max_gap_ns = round(max_gap_s * SECOND_NS)
         self._sequencer = GridSequencer(manifest.grid, max_gap_s)
-        self._ring = Ring(manifest.resize)
+        self._ring = Ring(manifest.resize, manifest.flow_resize)
         self._newest: SourceFrame | None = None  # the newest grid frame's times; its picture is:
         self._scaled: U8 | None = None  # U8[h,w,3]
-        self._grey: U8 | None = None  # U8[h,w]
+        self._grey: U8 | None = None  # U8[h/p,w/p]
         self._tick = 0
         self._arrived_ns = (0, 0)  # of the last two frames
         self._ended_for: Reason | None = None
@@ -157,10 +157,10 @@ class Sampler:
 
     def _add(self, frame: SourceFrame, tick: int, arrived_ns: int) -> list[StreamSample]:
         scaled = resize(frame.image(), self._manifest.resize)  # [H,W,3] -> [h,w,3]
-        grey_now = grey(scaled)
+        grey_now = grey(scaled, self._manifest.flow_downsampling)
         marks = {"captured": arrived_ns, "decoded": self._monotonic_ns()}
         pair: U8 | None = None
-        if self._grey is not None:  # [h,w], [h,w] -> F32[2,h,w] -> U8[2,h,w]
+        if self._grey is not None:  # two of [h/p,w/p] -> F32[2,h/p,w/p] -> U8[2,h/p,w/p]
             pair = quantise(self._flow.estimate(self._grey, grey_now), self._bound_px)
         marks["flow"] = self._monotonic_ns()
         self._ring.write(tick, scaled, pair, frame.captured_at_ns)
@@ -172,15 +172,15 @@ class Sampler:
     def _sample(
         self, frame: SourceFrame, tick: int, marks: dict[str, int], *, repeated: bool
     ) -> StreamSample:
-        size = self._manifest.input_size
+        size, flow_size = self._manifest.input_size, self._manifest.flow_size
         scaled = self._ring.frame(tick)
         sample = Sample(
             camera=self.camera,
             epoch=self.epoch,
             tick=tick,
             rgb=centre_crop(scaled, size, channels_last=True),  # [h,w,3] -> [S,S,3]
-            flow=stack(  # ten of [2,h,w] -> [20,S,S]
-                lambda j: centre_crop(self._ring.pair(j), size, channels_last=False), tick
+            flow=stack(  # ten of [2,h/p,w/p] -> [20,S/p,S/p]
+                lambda j: centre_crop(self._ring.pair(j), flow_size, channels_last=False), tick
             ),
             repeated=repeated,
         )

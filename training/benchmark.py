@@ -24,11 +24,11 @@ def window_ms(path: str, *, precision: str, rounds: int, threads: int) -> float:
     torch.set_num_threads(threads)
     manifest = Bundle.open(path).manifest
     model = load_bundle(path).eval()
-    frames_of_window, side = manifest.window_samples, manifest.input_size
+    samples, side = manifest.window_samples, manifest.input_size
     generator = torch.Generator().manual_seed(0)
-    shape = (1, frames_of_window, side, side, 3)
+    shape = (1, samples, side, side, 3)
     frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    shape = (1, frames_of_window, 20, side, side)
+    shape = (1, samples, manifest.flow_channels, manifest.flow_size, manifest.flow_size)
     stacks = torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)
     times_ms = []
     with (

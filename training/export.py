@@ -69,6 +69,7 @@ def export_bundle(
         samples = moving_pattern(
             config.window + EXTRA_SAMPLES,
             size_px=config.input_size,
+            flow_px=config.flow_size,
             flow_channels=FLOW_CHANNELS,
         )
     check_free(folder)
@@ -114,6 +115,7 @@ def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
         "hidden_width": config.hidden_width,
         "input_size": config.input_size,
         "spatial_gain": config.spatial_gain,
+        "flow_downsampling": config.flow_downsampling,
         "flow_pooling": config.flow_pooling,
     }
     if twice := sorted(key for key in set(whole) & set(fields) if fields[key] != whole[key]):
@@ -167,6 +169,7 @@ def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
             rgb_std=_decimals(state["rgb.std"]),
             flow_mean=_decimals(state["flow.mean"]),
             flow_std=_decimals(state["flow.std"]),
+            flow_downsampling=described.flow_downsampling,
             flow_pooling=described.flow_pooling,
         )
         calibration = described.calibration
@@ -229,10 +232,10 @@ def _decimals(values: Tensor) -> tuple[float, ...]:
 
 def _graphs(model: StaTsn, config: ModelConfig) -> dict[str, bytes]:
     """The four graphs of a bundle by name."""
-    size, lanes = config.input_size, config.frames_per_segment
+    lanes = config.frames_per_segment
     return {
-        "rgb": cnn_to_onnx(model.rgb, input_size=size, flow_channels=FLOW_CHANNELS),
-        "flow": cnn_to_onnx(model.flow, input_size=size, flow_channels=FLOW_CHANNELS),
+        "rgb": cnn_to_onnx(model.rgb, side=config.input_size, flow_channels=FLOW_CHANNELS),
+        "flow": cnn_to_onnx(model.flow, side=config.flow_size, flow_channels=FLOW_CHANNELS),
         "rgb_head": head_to_onnx(LaneStep(key_frames=model.rgb_head, lanes=lanes)),
         "flow_head": head_to_onnx(LaneStep(key_frames=model.flow_head, lanes=lanes)),
     }

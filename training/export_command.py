@@ -27,7 +27,7 @@ BACKBONES = ("mobilenet_v2", "tf_mobilenet_v2", "resnet18", "resnet50", "resnet1
 RANDOM: tuple[tuple[str, str | int | float, str], ...] = (
     ("backbone", "mobilenet_v2", "the CNN: " + ", ".join(BACKBONES)),
     ("hidden_width", 256, "hidden width of the LSTM; the paper's is 2048"),
-    ("input_size", 160, "side of the CNN's input in pixels, a multiple of 32; the paper's is 224"),
+    ("input_size", 160, "side of the CNN's input in pixels, a multiple of 16; the paper's is 224"),
     ("classes", 22, "how many classes"),
     ("grid_fps", 25.0, "frames a second of the grid"),
     ("sample_every", 1, "grid frames from one sample, and prediction, to the next"),

@@ -18,7 +18,7 @@ from torch import nn
 
 from engine.arrays import F32, U8
 from training.data.augment import Crop, random_crop, standard_crops
-from training.data.footage import Footage
+from training.data.footage import Footage, images_of
 from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.device import autocast
@@ -110,10 +110,7 @@ class _Look:
     crop: Crop
 
     def images(self, modality: Modality, ticks: Sequence[int], side: int) -> U8:
-        """[n, S, S, 3] or [n, 20, S, S]."""
-        if modality == "rgb":
-            return self.crop.frames(self.clip.frames_at(ticks), side)
-        return self.crop.stacks(self.clip.stacks_at(ticks), side)
+        return images_of(self.clip, modality, ticks, self.crop, side=side)
 
 
 def _parts(ticks: Sequence[int], device: torch.device) -> list[Sequence[int]]:
@@ -153,7 +150,7 @@ def cached_features(
     paths = [folder / f"{modality}_{name}_view{view}_{digest}.npz" for view in range(views)]
     computes: SpatialStream | FrozenStream = stream
     if stream.device.type == "cpu" and not all(path.is_file() for path in paths):
-        computes = FrozenStream(stream, side=side, precision=precision)
+        computes = FrozenStream(stream, precision=precision)
     for view, path in enumerate(paths):
         if not path.is_file():
             with progress.task(f"{modality} features of {name}, view {view}", len(clips)) as step:

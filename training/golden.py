@@ -1,6 +1,7 @@
 """The golden vectors of a bundle: what a compiled graph must reproduce, computed in torch.
 
-Shapes: T samples, S input side, D feature width, C classes, h w rows and columns of the map.
+Shapes: T samples, S input side, p downsampling of the flow, D feature width, C classes, h w rows
+and columns of the map.
 """
 
 from __future__ import annotations
@@ -24,30 +25,35 @@ _AT_ONCE = 8  # images in one forward pass
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Consecutive samples of the grid: frames [T, S, S, 3] and flow stacks [T, 20, S, S], uint8."""
+    """Consecutive samples of the grid: uint8 frames [T, S, S, 3], stacks [T, 20, S/p, S/p]."""
 
     frames: U8
     stacks: U8
 
 
-def moving_pattern(count: int, *, size_px: int, flow_channels: int, seed: int = 0) -> Samples:
-    """A drifting, smooth, coloured pattern with noise, and smooth flow: no recording needed."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0:size_px, 0:size_px] / size_px  # [S, S]
+def moving_pattern(
+    count: int, *, size_px: int, flow_px: int | None = None, flow_channels: int, seed: int = 0
+) -> Samples:
+    """A drifting, smooth, coloured pattern with noise, and smooth flow: no recording needed.
 
-    def waves(channels: int, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums of drifting plane waves, about -1..1: [T, channels, S, S]."""
-        total = np.zeros((len(times), channels, size_px, size_px))
+    flow_px: side of the stacks; that of the frames where None.
+    """
+    rng = np.random.default_rng(seed)
+
+    def waves(channels: int, side: int, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums of drifting plane waves, about -1..1: [T, channels, side, side]."""
+        rows, columns = np.mgrid[0:side, 0:side] / side
+        total = np.zeros((len(times), channels, side, side))
         for _ in range(4):
             down, across = rng.uniform(-5, 5, (2, channels, 1, 1))
             drift, phase = rng.uniform(-6, 6, (2, channels, 1, 1))
-            moved = down * rows + across * columns + phase  # [channels, S, S]
+            moved = down * rows + across * columns + phase  # [channels, side, side]
             total += np.sin(2 * np.pi * (moved + drift * times[:, None, None, None]))
         return total / 2
 
     times = np.linspace(0, 1, count)
-    frames = 128 + 80 * waves(3, times) + rng.normal(0, 8, (count, 3, size_px, size_px))
-    stacks = ZERO + 50 * waves(flow_channels, times)
+    frames = 128 + 80 * waves(3, size_px, times) + rng.normal(0, 8, (count, 3, size_px, size_px))
+    stacks = ZERO + 50 * waves(flow_channels, flow_px or size_px, times)
     return Samples(
         frames=np.clip(frames.transpose(0, 2, 3, 1), 0, 255).astype(np.uint8),
         stacks=np.clip(stacks, 1, 255).astype(np.uint8),

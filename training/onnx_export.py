@@ -30,9 +30,9 @@ HEAD_INPUTS = ("features", "lane", "h", "c", "m", "l", "a")
 HEAD_OUTPUTS = ("h_out", "c_out", "m_out", "l_out", "a_out", "segment_scores", "logits")
 
 
-def cnn_to_onnx(stream: SpatialStream, *, input_size: int, flow_channels: int) -> bytes:
+def cnn_to_onnx(stream: SpatialStream, *, side: int, flow_channels: int) -> bytes:
     """frames uint8 [B, S, S, 3], or [B, flow_channels, S, S] -> features, attention."""
-    size = (input_size, input_size)
+    size = (side, side)
     shape = (2, *size, 3) if stream.channels_last else (2, flow_channels, *size)
     frames = torch.zeros(shape, dtype=torch.uint8)
     return to_onnx(stream, (frames,), inputs=("frames",), outputs=CNN_OUTPUTS)
@@ -61,7 +61,7 @@ def to_onnx(
         file = Path(folder) / "graph.onnx"
         # The tracing exporter announces its successor, which writes opset 18 and later only.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        # The map's side becomes a Python number: it is fixed by the bundle's input size.
+        # The map's side becomes a Python number: it is fixed by that of the input.
         warnings.filterwarnings("ignore", category=TracerWarning)
         torch.onnx.export(
             module,

@@ -29,7 +29,11 @@ def random_model(config: ModelConfig, *, seed: int = 0) -> StaTsn:
         torch.manual_seed(seed)
         model = build(config).eval()
     pattern = moving_pattern(
-        _IMAGES, size_px=config.input_size, flow_channels=FLOW_CHANNELS, seed=seed
+        _IMAGES,
+        size_px=config.input_size,
+        flow_px=config.flow_size,
+        flow_channels=FLOW_CHANNELS,
+        seed=seed,
     )
     for stream, head, images in (
         (model.rgb, model.rgb_head, pattern.frames),

@@ -77,7 +77,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One run through the first stage's loop, with its own optimiser and schedule.
 
     draw: clips of each set in an epoch. side: of the crops as the CNN sees them, in px
-        (so after `flow_pooling`); fewer train faster.
+        (of flow: after any downsampling and pooling); fewer train faster.
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn); `partial`
         keeps all but the first layer's (TSN, Wang et al., 2016: the input is another one).
     crops: of several sizes, `anywhere` in the frame, or in its `corners` and centre (TSN).
@@ -195,6 +195,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """The model's configuration, with the input range that `weights` expect."""
         return ModelConfig(
             classes=len(self.classes),
+            flow_downsampling=self.prepared.flow_downsampling,
             **input_range(weights),
             **msgspec.structs.asdict(self.model),
         )

@@ -24,6 +24,11 @@ def test_derived_times(manifest):
     assert (slow.window_s, slow.prediction_hz) == (6, 5)
 
 
+def test_flow_may_be_estimated_on_a_smaller_picture(manifest):
+    half = msgspec.structs.replace(manifest, resize=(64, 48), input_size=32, flow_downsampling=2)
+    assert (half.flow_size, half.flow_resize) == (16, (32, 24))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -33,6 +38,7 @@ def test_derived_times(manifest):
         ({"classes": ["one"]}, "two or more different names"),
         ({"classes": ["one", "one"]}, "two or more different names"),
         ({"input_size": 11}, "input_size 11 doesn't fit"),
+        ({"flow_downsampling": 5}, "flow_downsampling 5 doesn't divide"),
         ({"flows": {}}, "one flow at least"),
         ({"flows": {"dis": {"bound_px": 0}}}, r"\$.flows\[...\].bound_px"),
         ({"calibration": {"rgb": 0}}, r"\$.calibration.rgb"),

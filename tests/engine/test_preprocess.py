@@ -23,6 +23,15 @@ def test_grey_is_bt601_luma_of_rgb():
     assert grey(image).tolist() == [[60, 117, 23]]
 
 
+def test_grey_for_flow_is_the_mean_of_squares():
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[0, 1] = 40  # grey stays grey: one of four pixels on the left
+    image[:, 2:] = 90
+    assert grey(image, 2).tolist() == [[10, 90]]
+    with pytest.raises(ValueError, match="4x2 px can't be divided by 4"):
+        grey(image, 4)
+
+
 def test_the_crop_is_the_middle_in_both_layouts():
     array = np.arange(5 * 7, dtype=np.uint8).reshape(5, 7)
     middle = [[9, 10, 11], [16, 17, 18], [23, 24, 25]]

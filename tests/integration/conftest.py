@@ -39,6 +39,7 @@ def random_bundle(
     sample_every: int,
     backbone: str = "mobilenet_v2",
     input_size: int = 64,
+    flow_downsampling: int = 1,
     resize: tuple[int, int] = (96, 72),
     grid_fps: float = 25.0,
 ) -> Path:
@@ -52,6 +53,7 @@ def random_bundle(
         backbone=backbone,
         hidden_width=32,
         input_size=input_size,
+        flow_downsampling=flow_downsampling,
         segments=segments,
         frames_per_segment=frames_per_segment,
     )
@@ -80,7 +82,9 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def light_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For daemons that must keep up on a busy machine: five predictions a second, 1.6 s long."""
     folder = tmp_path_factory.mktemp("bundles") / "light"
-    return random_bundle(folder, seed=1, segments=2, frames_per_segment=4, sample_every=5)
+    return random_bundle(
+        folder, seed=1, segments=2, frames_per_segment=4, sample_every=5, flow_downsampling=2
+    )
 
 
 @pytest.fixture(scope="session")

@@ -56,19 +56,20 @@ def on_grid(pictures: Iterable[Picture], manifest: Manifest) -> Inputs:
     width, height = manifest.resize
     side = manifest.input_size
     top, left = (height - side) // 2, (width - side) // 2
+    p = manifest.flow_downsampling
     name = manifest.default_flow
     flow = open_flow(name, manifest.flows[name].parameters)
     frames: list[U8] = []
     pairs: list[U8] = []
     for index, repeated in grid_frames(times_ns, manifest.grid):
         frame = resize(images[index], manifest.resize)
-        moved = np.zeros((2, height, width), np.float32)
+        moved = np.zeros((2, height // p, width // p), np.float32)
         if frames and not repeated:
-            moved = flow.estimate(grey(frames[-1]), grey(frame))
+            moved = flow.estimate(grey(frames[-1], p), grey(frame, p))
         frames.append(frame)
         pairs.append(quantise(moved, manifest.flows[name].bound_px))
     ticks = range(0, len(frames), manifest.sample_every)
-    crop = np.s_[..., top : top + side, left : left + side]
+    crop = np.s_[..., top // p : (top + side) // p, left // p : (left + side) // p]
     stacks = [  # the ten pairs that end at t; on the left the earliest that has ended
         np.concatenate([pairs[max(min(1, t), t - 9 + i)][crop] for i in range(10)]) for t in ticks
     ]

@@ -8,7 +8,7 @@ from stream.ring import Ring
 
 
 def filled(ticks: int, capacity: int = 10) -> Ring:
-    ring = Ring((4, 3), capacity)
+    ring = Ring((4, 3), (4, 3), capacity)
     for tick in range(ticks):
         frame = np.full((3, 4, 3), tick, np.uint8)
         ring.write(tick, frame, np.full((2, 3, 4), 100 + tick, np.uint8), 1000 * tick)
@@ -51,4 +51,4 @@ def test_clear_forgets() -> None:
 
 def test_it_must_hold_a_stack() -> None:
     with pytest.raises(ValueError, match="9 ticks"):
-        Ring((4, 3), 9)
+        Ring((4, 3), (4, 3), 9)

@@ -37,20 +37,23 @@ def offline(images: list[U8], is_repeat: list[bool], manifest: Manifest) -> list
     """Crop and stack of each tick, from the grid frames themselves, written out by hand."""
     (width, height), size = manifest.resize, manifest.input_size
     top, left = (height - size) // 2, (width - size) // 2
+    p = manifest.flow_downsampling
     scaled = [resize(image, manifest.resize) for image in images]
     flow = open_flow("dis", {})
-    pairs = [np.full((2, height, width), 128, np.uint8)]
+    no_flow = np.full((2, height // p, width // p), 128, np.uint8)
+    pairs = [no_flow]
     for tick in range(1, len(scaled)):
         if is_repeat[tick]:
-            pairs.append(np.full((2, height, width), 128, np.uint8))
+            pairs.append(no_flow)
         else:
-            field = flow.estimate(grey(scaled[tick - 1]), grey(scaled[tick]))
+            field = flow.estimate(grey(scaled[tick - 1], p), grey(scaled[tick], p))
             pairs.append(quantise(field, manifest.flows["dis"].bound_px))
     window = np.s_[top : top + size, left : left + size]
+    of_flow = np.s_[top // p : (top + size) // p, left // p : (left + size) // p]
     samples = []
     for tick in range(len(scaled)):
         ends = [max(1, tick - 9 + i) for i in range(10)] if tick else [0] * 10
-        planes = [pairs[end][axis][window] for end in ends for axis in (0, 1)]
+        planes = [pairs[end][axis][of_flow] for end in ends for axis in (0, 1)]
         samples.append((scaled[tick][window], np.stack(planes)))
     return samples
 
@@ -62,8 +65,9 @@ def assert_same(samples: list[StreamSample], expected: list[tuple[U8, U8]]) -> N
         np.testing.assert_array_equal(stream_sample.sample.flow, stack)
 
 
-def test_every_sample_equals_the_offline_computation() -> None:
-    manifest = small_manifest()
+@pytest.mark.parametrize("downsampling", [1, 2])
+def test_every_sample_equals_the_offline_computation(downsampling: int) -> None:
+    manifest = small_manifest(flow_downsampling=downsampling)
     images = [picture(tick) for tick in range(25)]
     sampler = sampler_for(manifest)
     samples = [

@@ -82,7 +82,7 @@ def test_export_of_random_weights(tmp_path: Path) -> None:
         (["model.pt", "--random"], "either a checkpoint or --random"),
         (["none.pt"], "no checkpoint none.pt"),
         (["none.pt", "--hidden-width", "4"], "--hidden-width goes with --random only"),
-        (["--random", "--input-size", "33"], "multiple of 32, instead got 33"),
+        (["--random", "--input-size", "33"], "multiple of 16 from 32 on, instead got 33"),
         (["--random", "--classes", "1", "--input-size", "32"], "two or more"),
     ],
 )

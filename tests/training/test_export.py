@@ -27,6 +27,7 @@ CONFIG = ModelConfig(
     hidden_width=16,
     input_size=64,
     spatial_gain=4.0,
+    flow_downsampling=2,
     flow_pooling=2,
 )
 FIELDS: dict[str, Any] = {
@@ -77,7 +78,8 @@ def test_the_manifest_describes_the_model(folder: Path) -> None:
         16,
     )
     assert (manifest.segments, manifest.frames_per_segment, manifest.input_size) == (3, 10, 64)
-    assert (manifest.spatial_gain, manifest.flow_pooling) == (4.0, 2)
+    assert manifest.spatial_gain == 4.0
+    assert (manifest.flow_downsampling, manifest.flow_pooling) == (2, 2)
     assert manifest.window_s == 6.0  # 30 samples at 5 a second
     assert manifest.tolerance["fp32"] == 1e-4
 
@@ -103,7 +105,7 @@ def test_graphs_are_what_the_design_says(folder: Path) -> None:
     shapes = {
         "rgb": {"frames": (2, [64, 64, 3]), "features": (1, [512]), "attention": (1, [2, 2])},
         # Pooled by 2: flow's map has half as many places a side.
-        "flow": {"frames": (2, [20, 64, 64]), "features": (1, [512]), "attention": (1, [1, 1])},
+        "flow": {"frames": (2, [20, 32, 32]), "features": (1, [512]), "attention": (1, [1, 1])},
     }
     head: dict[str, tuple[int, list[int]]] = {
         "features": (1, [512]),
@@ -130,7 +132,7 @@ def test_graphs_are_what_the_design_says(folder: Path) -> None:
 
 @torch.no_grad()
 def test_the_runner_gives_torchs_features_and_attention(graphs: Graphs, shipped: StaTsn) -> None:
-    pattern = moving_pattern(5, size_px=64, flow_channels=20, seed=8)
+    pattern = moving_pattern(5, size_px=64, flow_px=32, flow_channels=20, seed=8)
     for stream, runner, images in (
         (shipped.rgb, graphs.rgb, pattern.frames),
         (shipped.flow, graphs.flow, pattern.stacks),
@@ -189,7 +191,7 @@ def test_random_weights_still_say_something(folder: Path) -> None:
 
 
 def test_given_samples_become_the_golden_inputs(trained: StaTsn, tmp_path: Path) -> None:
-    pattern = moving_pattern(31, size_px=64, flow_channels=20, seed=21)
+    pattern = moving_pattern(31, size_px=64, flow_px=32, flow_channels=20, seed=21)
     export_bundle(trained, CONFIG, tmp_path / "b", manifest=FIELDS, samples=pattern)
     golden = Bundle.open(tmp_path / "b").golden()
     np.testing.assert_array_equal(golden["rgb_input"], pattern.frames[:2])
@@ -207,7 +209,7 @@ def test_the_baseline_without_attention_can_be_shipped_too(tmp_path: Path) -> No
     config = dataclasses.replace(CONFIG, spatial_attention=False)
     export_bundle(random_model(config), config, tmp_path / "cnn", manifest=FIELDS)
     model = load_bundle(tmp_path / "cnn")
-    frames = torch.from_numpy(moving_pattern(1, size_px=64, flow_channels=20).frames)
+    frames = torch.from_numpy(moving_pattern(1, size_px=64, flow_px=32, flow_channels=20).frames)
     _, attention = model.rgb(frames)
     torch.testing.assert_close(attention, torch.full((1, 2, 2), 0.25))
 

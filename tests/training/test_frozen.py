@@ -18,7 +18,7 @@ def test_features_and_attention_are_those_of_torch(modality: Modality) -> None:
     pattern = moving_pattern(5, size_px=64, flow_channels=FLOW_CHANNELS)
     images = pattern.frames if modality == "rgb" else pattern.stacks
     stream = getattr(model, modality)
-    frozen = FrozenStream(stream, side=64)
+    frozen = FrozenStream(stream)
     features, attention = frozen(torch.from_numpy(images))
     round_weights(stream)
     expected, expected_attention = stream_outputs(stream, images)
@@ -30,12 +30,12 @@ def test_features_and_attention_are_those_of_torch(modality: Modality) -> None:
 def test_streams_that_are_not_on_the_cpu_stay_in_torch() -> None:
     # `meta` stands in for a GPU: a device that no CPU graph can be made from.
     model = build(ModelConfig(classes=3, input_size=64, hidden_width=8)).to("meta")
-    freeze_streams(model, side=64)
+    freeze_streams(model)
     assert type(model.rgb) is type(model.flow) is SpatialStream
     assert not model.training
 
 
 def test_streams_on_the_cpu_are_compiled() -> None:
     model = random_model(ModelConfig(classes=3, input_size=64, hidden_width=8), seed=2)
-    freeze_streams(model, side=64)
+    freeze_streams(model)
     assert type(model.rgb) is type(model.flow) is FrozenStream

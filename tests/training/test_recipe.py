@@ -41,12 +41,6 @@ def test_the_recipes_of_the_papers_data_sets_have_the_papers_settings(
     assert (stage2.step_every, stage2.iterations) == (3000, 15000)
 
 
-def test_the_small_recipe_trains_on_both_flows() -> None:
-    recipe = find_recipe("jhmdb-small")
-    assert list(recipe.prepared.flows) == ["dis", "tvl1"]
-    assert all(phase.flows == ("dis", "tvl1") for phase in recipe.stage1.flow)
-
-
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51", "jhmdb", "thumos14"])
 def test_the_recipes_classes_are_those_of_the_official_lists(data_dir: Path, name: str) -> None:
     if name in ("ucf101", "thumos14"):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from training.model.backbone import DOWNSAMPLING
+from training.model.backbone import map_side
 from training.recipe import OFFICIAL, Recipe
 
 
@@ -121,4 +121,4 @@ def variants(
 
 def full_gain(recipe: Recipe) -> float:
     """H·H: the gain with which the attention-weighted mean counts as much as the plain one."""
-    return float((recipe.model.input_size // DOWNSAMPLING) ** 2)
+    return float(map_side(recipe.model.input_size) ** 2)

@@ -169,7 +169,7 @@ def _compiled(run: Run, stream: SpatialStream) -> SpatialStream | FrozenStream:
     """A stream as it computes fastest: on a CPU compiled."""
     if run.device.type != "cpu":
         return stream
-    return FrozenStream(stream, side=run.config.input_size, precision=run.recipe.precision)
+    return FrozenStream(stream, precision=run.recipe.precision)
 
 
 def _trained(run: Run, modality: Modality, row: Row) -> tuple[SpatialStream, Head]:

@@ -37,6 +37,16 @@ class Crop:
         scaled = np.stack([_scale(frame, side) for frame in cut])
         return np.ascontiguousarray(scaled[:, :, ::-1]) if self.mirrored else scaled
 
+    def reduced(self, times: int) -> Crop:
+        """The same crop of a picture reduced to one so-manieth of its width and height."""
+        return Crop(
+            self.top // times,
+            self.left // times,
+            self.height // times,
+            self.width // times,
+            self.mirrored,
+        )
+
     def stacks(self, stacks: U8, side: int) -> U8:
         """[n, 20, H, W] -> [n, 20, S, S]; mirrored flow also changes the sign of its x."""
         cut = stacks[..., self._rows, self._columns]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.arrays import U8
 from training.data.augment import Crops, random_colours, random_crop, slow_camera
+from training.data.footage import images_of
 from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.data.sampling import global_ticks
@@ -100,8 +101,8 @@ def random_view(
     ticks = global_ticks(clip.ticks, segments, rng)
     crop = random_crop(clip.size, rng, crops=crops)
     if modality == "rgb":
-        return random_colours(crop.frames(clip.frames_at(ticks), side), rng)
-    stacks = crop.stacks(clip.stacks_at(ticks), side)
+        return random_colours(images_of(clip, "rgb", ticks, crop, side=side), rng)
+    stacks = images_of(clip, "flow", ticks, crop, side=side * clip.flow_downsampling)
     if rng.random() < SLOW_CAMERAS:
         return slow_camera(stacks, rate=rng.uniform(0.4, 0.9), phase=rng.random())
     return stacks

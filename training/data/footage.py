@@ -1,4 +1,7 @@
-"""What features are computed from: a stored clip, or several joined into one stream."""
+"""What features are computed from: a stored clip, or several joined into one stream.
+
+Shapes: n ticks, H W the stored size, S the side of a crop, p the flow's downsampling.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from engine.arrays import U8
+from training.data.augment import Crop
+from training.model.build import Modality
 
 
 class Footage(Protocol):
@@ -19,10 +24,28 @@ class Footage(Protocol):
         """Width and height in px."""
         ...
 
+    @property
+    def flow_downsampling(self) -> int:
+        """p: how many times as wide a frame is as the picture that flow was estimated on."""
+        ...
+
     def frames_at(self, ticks: Sequence[int]) -> U8:
         """The frames of some ticks: [n, H, W, 3] RGB."""
         ...
 
     def stacks_at(self, ticks: Sequence[int]) -> U8:
-        """The flow stacks that end at some ticks: [n, 20, H, W]."""
+        """The flow stacks that end at some ticks: [n, 20, H/p, W/p]."""
         ...
+
+
+def images_of(
+    footage: Footage, modality: Modality, ticks: Sequence[int], crop: Crop, *, side: int
+) -> U8:
+    """What a stream's CNN takes of some ticks: frames [n, S, S, 3] or stacks [n, 20, S/p, S/p].
+
+    crop: of the frames. side: S.
+    """
+    if modality == "rgb":
+        return crop.frames(footage.frames_at(ticks), side)
+    times = footage.flow_downsampling
+    return crop.reduced(times).stacks(footage.stacks_at(ticks), side // times)

@@ -51,7 +51,7 @@ class StoredClip:
     label: str
     group: str
     frames: Pictures  # [T, H, W, 3]
-    flow: Pictures  # [T, 2, H, W]
+    flow: Pictures  # [T, 2, H/p, W/p], p the flow's downsampling
     flow_name: str = "dis"
     also: tuple[str, ...] = ()
     other_flows: Mapping[str, Pictures] = field(default_factory=dict)
@@ -70,12 +70,17 @@ class StoredClip:
         height, width = self.frames.shape[1:3]
         return width, height
 
+    @property
+    def flow_downsampling(self) -> int:
+        """How many times as wide a frame is as the picture that flow was estimated on."""
+        return self.frames.shape[2] // self.flow.shape[3]
+
     def frames_at(self, ticks: Sequence[int]) -> U8:
         """The frames of some ticks: [n, H, W, 3] RGB."""
         return self.frames[list(ticks)]
 
     def stacks_at(self, ticks: Sequence[int]) -> U8:
-        """The flow stacks that end at some ticks: [n, 20, H, W]."""
+        """The flow stacks that end at some ticks: [n, 20, H/p, W/p]."""
         needed = sorted({pair for tick in ticks for pair in stack_ticks(tick)})
         pairs = dict(zip(needed, self.flow[needed], strict=True))
         return np.stack([stack(pairs.__getitem__, tick) for tick in ticks])
@@ -162,8 +167,12 @@ class FrameStore:
         )
 
     def _pictures(self, clip: Clip, kind: str) -> PictureFile:
-        width, height = self.preparation.size
-        shape = (height, width, 3) if kind == FRAMES else (2, height, width)
+        if kind == FRAMES:
+            width, height = self.preparation.size
+            shape: tuple[int, int, int] = (height, width, 3)
+        else:
+            width, height = self.preparation.flow_size
+            shape = (2, height, width)
         return PictureFile(self._path(clip, kind), _codec(kind), shape)
 
     def _path(self, clip: Clip, kind: str) -> Path:
@@ -177,8 +186,9 @@ def _codec(kind: str) -> Codec:
 def _descriptions(preparation: Preparation) -> dict[str, dict[str, Any]]:
     """Of each kind, all that decides what is in its pictures."""
     whole = msgspec.to_builtins(preparation)
-    flows = whole.pop("flows")
-    return {FRAMES: whole, **{name: {**whole, **flow} for name, flow in flows.items()}}
+    flows, downsampling = whole.pop("flows"), whole.pop("flow_downsampling")
+    of_flow = whole if downsampling == 1 else {**whole, "flow_downsampling": downsampling}
+    return {FRAMES: whole, **{name: {**of_flow, **flow} for name, flow in flows.items()}}
 
 
 def _check_header(folder: Path, described: dict[str, Any]) -> None:

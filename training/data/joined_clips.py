@@ -27,7 +27,7 @@ class JoinedClips:
     """Footage made of `clips`, which have one size, and at least one clip.
 
     pair_at_cut: the last frame [H, W, 3] of one clip and the first of the next -> the flow between
-        them as bytes [2, H, W].
+        them as bytes [2, H/p, W/p].
     """
 
     def __init__(self, clips: Sequence[StoredClip], pair_at_cut: Callable[[U8, U8], U8]) -> None:
@@ -46,6 +46,11 @@ class JoinedClips:
         return self._clips[0].size
 
     @property
+    def flow_downsampling(self) -> int:
+        """How many times as wide a frame is as the picture that flow was estimated on."""
+        return self._clips[0].flow_downsampling
+
+    @property
     def intervals(self) -> tuple[Interval, ...]:
         """One a clip: what is true from its first tick up to the next cut."""
         ends = self._starts[1:]
@@ -60,7 +65,7 @@ class JoinedClips:
         return np.concatenate([self._clips[n].frames_at([tick]) for n, tick in places])
 
     def stacks_at(self, ticks: Sequence[int]) -> U8:
-        """The flow stacks that end at some ticks: [n, 20, H, W]."""
+        """The flow stacks that end at some ticks: [n, 20, H/p, W/p]."""
         return np.stack([self._stack(tick) for tick in ticks])
 
     def _stack(self, tick: int) -> U8:

@@ -23,6 +23,9 @@ class Preparation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The defaults are the default bundle's.
 
     size: width and height in px. flows: by name; the first one is the default.
+    flow_downsampling (p): flow is estimated on the grey picture reduced to one p-th of its width
+        and height. It is smooth: half of each is a quarter of the work, for training and for a
+        stream, and `bound_px` is then of the smaller picture's pixels.
     grid_fps: ticks a second, or `native`: a clip's own frames are its ticks, whatever their times.
     """
 
@@ -31,10 +34,21 @@ class Preparation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     flows: dict[str, PreparedFlow] = msgspec.field(
         default_factory=lambda: {"dis": PreparedFlow(parameters={"preset": "medium"})}
     )
+    flow_downsampling: Pixels = 1
 
     def __post_init__(self) -> None:
+        if any(side % self.flow_downsampling for side in self.size):
+            raise ValueError(
+                f"flow_downsampling, {self.flow_downsampling}, must divide both sides of `size`"
+            )
         if not self.flows:
             raise ValueError("flows must list one flow at least")
+
+    @property
+    def flow_size(self) -> tuple[int, int]:
+        """Width and height in px of the picture that flow is estimated on."""
+        width, height = self.size
+        return width // self.flow_downsampling, height // self.flow_downsampling
 
     @property
     def default_flow(self) -> str:

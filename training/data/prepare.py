@@ -76,7 +76,7 @@ def prepare_clip(clip: Clip, store: FrameStore) -> None:
     kinds = store.missing(clip)
     flows = {name: each for name, each in preparation.flows.items() if name in kinds}
     estimators = {name: open_flow(name, each.parameters) for name, each in flows.items()}
-    width, height = preparation.size
+    width, height = preparation.flow_size
     no_flow = np.full((2, height, width), ZERO, np.uint8)
     previous: U8 | None = None
     ticks = 0
@@ -84,7 +84,7 @@ def prepare_clip(clip: Clip, store: FrameStore) -> None:
         for frame, repeated in decode_ticks(clip.path, preparation):
             if FRAMES in add:
                 add[FRAMES](frame)
-            current = grey(frame)
+            current = grey(frame, preparation.flow_downsampling)
             ticks += 1
             for name, estimator in estimators.items():
                 pair = no_flow

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from engine.arrays import F32
 from engine.flow.quantise import dequantise
 from training.data.augment import Crop, standard_crops
+from training.data.footage import images_of
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.frozen import FrozenStream
@@ -52,21 +54,18 @@ def attention_focus(
         for clip in clips:
             crop = standard_crops(clip.size, side)[0]
             ticks = global_ticks(clip.ticks, FRAMES)
-            stacks = clip.stacks_at(ticks)  # [T, 20, H, W]
-            length = flow_length(stacks, bound_px)  # [T, H, W]
-            if camera_is_still(length):
+            times = clip.flow_downsampling
+            length = flow_length(clip.stacks_at(ticks), bound_px)  # [T, H/p, W/p]
+            if camera_is_still(length * times):
                 still += 1
-                moving = crop_of(length, crop) > MOVING_PX  # [T, S, S]
+                moving = crop_of(length, crop.reduced(times)) > MOVING_PX / times  # [T, S/p, S/p]
                 share = moving.mean((1, 2))
                 chosen = np.flatnonzero((share >= LEAST_AREA) & (share <= MOST_AREA))
                 if len(chosen):
                     used, frames = used + 1, frames + len(chosen)
                     for modality, stream in streams.items():
-                        images = (
-                            crop.frames(clip.frames_at([ticks[i] for i in chosen]), side)
-                            if modality == "rgb"
-                            else crop.stacks(stacks[chosen], side)
-                        )
+                        at = [ticks[i] for i in chosen]
+                        images = images_of(clip, modality, at, crop, side=side)
                         inside = attention_inside(attention_maps(stream, images), moving[chosen])
                         found[modality].append((float(inside.mean()), float(share[chosen].mean())))
             advance()
@@ -102,11 +101,15 @@ def attention_inside(attention: F32, moving: NDArray[np.bool_]) -> F32:
     """Attention [T, h, w], each summing to 1, and moving [T, S, S] -> what lies inside, [T].
 
     The attention of a map's cell is spread evenly over the pixels that it stands for, so an even
-    map gives exactly the region's share of the area. S must be a multiple of h and w.
+    map gives exactly the region's share of the area.
     """
-    frames, rows, columns = attention.shape
-    height, width = moving.shape[1] // rows, moving.shape[2] // columns
-    cells = moving.reshape(frames, rows, height, columns, width).mean((2, 4))  # [T, h, w]
+    rows, columns = attention.shape[1:]
+    cells = np.stack(  # [T, h, w]: the share of each cell that moves
+        [
+            cv2.resize(region.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+            for region in moving
+        ]
+    )
     inside: F32 = (attention * cells).sum((1, 2))
     return inside
 

@@ -111,9 +111,11 @@ def evaluate_joined(
 def join(clips: Sequence[StoredClip], flow: str, settings: PreparedFlow) -> JoinedClips:
     """Clips bound to `flow` as one stream, with flow across the cuts as a stream computes it."""
     estimator = open_flow(flow, settings.parameters)
+    downsampling = clips[0].flow_downsampling
 
     def pair_at_cut(last: U8, first: U8) -> U8:
-        return quantise(estimator.estimate(grey(last), grey(first)), settings.bound_px)
+        moved = estimator.estimate(grey(last, downsampling), grey(first, downsampling))
+        return quantise(moved, settings.bound_px)
 
     return JoinedClips(clips, pair_at_cut)
 

@@ -140,7 +140,7 @@ def evaluate(run: Run, *, crops: int = 1) -> Metrics:
 def _model(run: Run) -> StaTsn:
     model = read_model(run)
     round_weights(model)
-    return freeze_streams(model, side=run.config.input_size)
+    return freeze_streams(model)
 
 
 def _joinable(run: Run, clips: list[StoredClip]) -> bool:

@@ -1,6 +1,6 @@
 """The convolutional backbones: torchvision's networks, cut before their pooling.
 
-Shapes: B batch, S input side in pixels, D feature width, h w rows and columns (S / 32).
+Shapes: B batch, S input side in pixels, D feature width, h w rows and columns (S / 32, rounded up).
 
 Weights are "none", "imagenet" (torchvision's own, fetched by torchvision), or a file with a
 state dict of the whole torchvision network: .npz (one array a key) or .pt. Weights that were
@@ -33,7 +33,7 @@ FEATURE_WIDTHS: Mapping[str, int] = {
     "tf_mobilenet_v2": 1280,  # the same layers, padded as TensorFlow pads: for weights from there
 }
 _TENSORFLOW = "tf_"
-DOWNSAMPLING = 32  # of every backbone above: h = w = S / 32
+_DOWNSAMPLING = 32  # of every backbone above
 
 # Mean and standard deviation on the 0..255 scale, for R, G and B.
 UNIT_RANGE = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))  # x / 127.5 - 1
@@ -43,6 +43,11 @@ IMAGENET_RANGE = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # torchvi
 def rgb_range(weights: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Mean and standard deviation (0..255 scale) of the input that `weights` were trained on."""
     return IMAGENET_RANGE if weights == "imagenet" else UNIT_RANGE
+
+
+def map_side(input_side: int) -> int:
+    """H, the rows and columns of the last map of an input of so many px a side."""
+    return -(-input_side // _DOWNSAMPLING)
 
 
 class Backbone(nn.Module):

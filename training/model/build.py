@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from training.errors import CheckpointError
-from training.model.backbone import DOWNSAMPLING, FEATURE_WIDTHS, UNIT_RANGE, build_backbone
+from training.model.backbone import FEATURE_WIDTHS, UNIT_RANGE, build_backbone
 from training.model.consensus import Temperatures
 from training.model.key_frames import KeyFrameExploration
 from training.model.spatial_attention import PlainPooling, SpatialAttention
@@ -41,6 +41,7 @@ class ModelConfig:
     # mean of ImageNet's standard deviations, since the first kernel comes from ImageNet.
     flow_mean: tuple[float, ...] = (128.0,)
     flow_std: tuple[float, ...] = (57.6,)
+    flow_downsampling: int = 1  # p: flow stacks have S / p px a side
     flow_pooling: int = 1  # flow's CNN sees the mean of each square of so many pixels a side
 
     def __post_init__(self) -> None:
@@ -48,23 +49,36 @@ class ModelConfig:
             raise ValueError(
                 f"backbone must be one of {', '.join(FEATURE_WIDTHS)}, instead got {self.backbone}"
             )
-        if self.input_size < DOWNSAMPLING or self.input_size % DOWNSAMPLING:
+        if self.input_size < 32 or self.input_size % 16:
             raise ValueError(
-                f"input_size must be a multiple of {DOWNSAMPLING}, instead got {self.input_size}"
+                f"input_size must be a multiple of 16 from 32 on, instead got {self.input_size}"
             )
-        for name in ("classes", "hidden_width", "segments", "frames_per_segment", "flow_pooling"):
+        for name in (
+            "classes",
+            "hidden_width",
+            "segments",
+            "frames_per_segment",
+            "flow_downsampling",
+            "flow_pooling",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, instead got {getattr(self, name)}")
 
-        if self.input_size % self.flow_pooling:
-            raise ValueError(
-                f"input_size must be a multiple of flow_pooling, instead got {self.input_size} "
-                f"and {self.flow_pooling}"
-            )
+        for name in ("flow_downsampling", "flow_pooling"):
+            if self.input_size % getattr(self, name):
+                raise ValueError(
+                    f"input_size must be a multiple of {name}, instead got {self.input_size} "
+                    f"and {getattr(self, name)}"
+                )
 
     @property
     def feature_width(self) -> int:
         return FEATURE_WIDTHS[self.backbone]
+
+    @property
+    def flow_size(self) -> int:
+        """The side of a flow stack, S / p."""
+        return self.input_size // self.flow_downsampling
 
     @property
     def window(self) -> int:

@@ -13,6 +13,7 @@ import torch
 
 from engine.arrays import F32
 from training.data.augment import standard_crops
+from training.data.footage import images_of
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.features import MODALITIES
@@ -36,8 +37,7 @@ def explain(model: StaTsn, clip: StoredClip, classes: Sequence[str], *, side: in
     model.eval()
     ticks = global_ticks(clip.ticks, model.segments * model.frames_per_segment)
     crop = standard_crops(clip.size, side)[0]
-    frames = crop.frames(clip.frames_at(ticks), side)
-    images = {"rgb": frames, "flow": crop.stacks(clip.stacks_at(ticks), side)}
+    images = {each: images_of(clip, each, ticks, crop, side=side) for each in MODALITIES}
     scores: dict[str, torch.Tensor] = {}
     spatial: dict[str, F32] = {}
     temporal: dict[str, F32] = {}
@@ -51,7 +51,7 @@ def explain(model: StaTsn, clip: StoredClip, classes: Sequence[str], *, side: in
             temporal[modality] = beta[0].numpy()  # [N, k]
         found = model.predict(scores["rgb"], scores["flow"], torch.zeros(1, 0)).probabilities[0]
     best = int(found.argmax())
-    seen = Explained(frames, tuple(ticks), spatial, temporal)
+    seen = Explained(images["rgb"], tuple(ticks), spatial, temporal)
     return Explanation(clip, classes[best], float(found[best]), seen)
 
 

@@ -33,6 +33,7 @@ from engine.device import open_graphs
 from training.data.annotations import Clip
 from training.data.augment import standard_crops
 from training.data.decode import length_s
+from training.data.footage import images_of
 from training.data.frame_store import FrameStore, StoredClip
 from training.data.preparation import Preparation
 from training.data.prepare import end_with_parent, prepare_clip
@@ -167,8 +168,8 @@ class _Extractor:
         rgb, flow = [], []
         for start in range(0, len(samples), _AT_ONCE):
             part = samples[start : start + _AT_ONCE]
-            frames = crop.frames(stored.frames_at(part), side)
-            stacks = crop.stacks(stored.stacks_at(part), side)
+            frames = images_of(stored, "rgb", part, crop, side=side)
+            stacks = images_of(stored, "flow", part, crop, side=side)
             rgb.append(self.graphs.rgb.run({"frames": frames})["features"])
             flow.append(self.graphs.flow.run({"frames": stacks})["features"])
         # fp16: half the room, and far finer than what training on them can tell apart.

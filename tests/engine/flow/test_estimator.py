@@ -10,6 +10,7 @@ from engine.flow.open import open_flow
 FLOWS = [
     ("dis", {"preset": "ultrafast"}),
     ("dis", {"preset": "fast"}),
+    ("dis", {"preset": "medium", "finest_scale": 0}),
     ("dis", {}),
     ("tvl1", {"inner_iterations": 10, "outer_iterations": 1, "scales": 3, "warps": 2}),
 ]
@@ -57,6 +58,8 @@ def test_flow_leaves_the_other_cores_to_other_cameras(moving):
     [
         ("farneback", {}, "no flow 'farneback'"),
         ("dis", {"preset": "best"}, "no preset 'best'"),
+        ("dis", {"finest_scale": -1}, "whole number from 0 to 5, not -1"),
+        ("dis", {"finest_scale": 0.5}, "whole number from 0 to 5, not 0.5"),
         ("dis", {"speed": 1}, "no parameter 'speed'"),
         ("tvl1", {"preset": "medium"}, "no parameter 'preset'"),
     ],

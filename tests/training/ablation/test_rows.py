@@ -58,3 +58,5 @@ def test_a_second_stage_stands_on_the_first_of_its_gain_split_and_seed() -> None
 def test_the_full_gain_is_the_number_of_positions() -> None:
     assert RECIPE.model.input_size == 224
     assert full_gain(RECIPE) == 49.0
+    small = find_recipe("jhmdb-small")  # 112 px become 3.5 places, and half a place is one
+    assert full_gain(small) == small.model.spatial_gain == 16.0

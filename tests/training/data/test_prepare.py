@@ -53,6 +53,16 @@ def test_a_clip_becomes_grid_frames_and_the_flow_between_them(tmp_path: Path) ->
     assert _pair(clip, 4)[0, 20:28].max() > 128 + 127 * 3 / 12  # the square goes right by 4 px
 
 
+def test_flow_may_be_of_a_smaller_picture(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", frames=6)
+    half = Preparation(size=(64, 48), flows={"dis": DIS}, flow_downsampling=2)
+    decoded = [frame for frame, _ in decode_ticks(tmp_path / "a.mp4", half)]
+    clip = _prepared(tmp_path, tmp_path / "a.mp4", half)
+    assert (clip.size, clip.flow_downsampling) == ((64, 48), 2)
+    moved = open_flow("dis", DIS.parameters).estimate(grey(decoded[3], 2), grey(decoded[4], 2))
+    np.testing.assert_array_equal(_pair(clip, 4), quantise(moved, DIS.bound_px))
+
+
 def test_frames_are_kept_without_visible_loss(tmp_path: Path) -> None:
     write_clip(tmp_path / "a.mp4", frames=6)
     decoded = np.stack([frame for frame, _ in decode_ticks(tmp_path / "a.mp4", SMALL)])

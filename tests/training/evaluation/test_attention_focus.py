@@ -33,6 +33,13 @@ def test_attention_is_spread_over_the_pixels_of_its_cell() -> None:
     np.testing.assert_allclose(attention_inside(maps, moving), [1.0, 0.2 + 0.4 / 4], rtol=1e-6)
 
 
+def test_cells_need_not_be_whole_pixels() -> None:
+    moving = np.zeros((1, 3, 3), bool)
+    moving[0, 0, 0] = True  # in the first of four cells of 1.5 x 1.5 px
+    attention = np.array([[[0.5, 0.3], [0.1, 0.1]]], np.float32)
+    assert attention_inside(attention, moving)[0] == pytest.approx(0.5 / 2.25)
+
+
 def test_the_length_is_that_of_the_newest_flow() -> None:
     stacks = np.full((1, 20, 1, 1), 255, np.uint8)  # older pairs move fast
     stacks[0, 18:] = quantise(np.array([[[3.0]], [[-4.0]]], np.float32), BOUND_PX)

@@ -152,7 +152,7 @@ def test_configuration_survives_a_checkpoint() -> None:
     ("change", "words"),
     [
         ({"depth": 3}, "unknown keys .depth."),
-        ({"input_size": 100}, "multiple of 32, instead got 100"),
+        ({"input_size": 100}, "multiple of 16 from 32 on, instead got 100"),
         ({"flow_pooling": 3}, "multiple of flow_pooling, instead got 64 and 3"),
         ({"backbone": "vgg"}, "instead got vgg"),
         ({"classes": 0}, "classes must be at least 1, instead got 0"),
