@@ -37,6 +37,8 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         footage, in which nothing happens; the official sets stay `train`, and bring their test
         part along.
     allowed: of `idle` footage, what it is no false alarm to see there; such streams need no truth.
+    flows: those of `prepared.flows` that this set is prepared and measured with, the default one
+        among them; all where nothing is given.
     """
 
     layout: Literal["folder", "ucf101", "hmdb51", "jhmdb", "thumos14", "streams"]
@@ -44,6 +46,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     part: Literal["validation", "test"] = "test"
     use: Literal["train", "calibrate", "test", "idle"] = "train"
     allowed: tuple[str, ...] = (IDLE,)
+    flows: tuple[str, ...] = ()
 
     @property
     def trains(self) -> bool:
@@ -84,8 +87,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     optimiser: `adamw`, or `sgd` with `momentum`; each with a warm-up, then half a cosine to zero.
     backbone_rate: the backbone's part of the learning rate. A small one keeps more of what it
         began with, while the layers after it, which begin at random, learn at full speed.
-    flows: of a flow phase, each clip's flow is drawn from these; the first prepared one where
-        nothing is given.
+    flows: of a flow phase, each clip's flow is drawn from those of these that its set has; the
+        first prepared one where nothing is given.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
     consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the
@@ -257,10 +260,15 @@ def _flow_problem(recipe: Recipe) -> str | None:
             open_flow(name, flow.parameters)
         except FlowMismatch as error:
             return f"`prepared.flows.{name}`: {error}"
-    for index, phase in enumerate(recipe.stage1.flow):
-        for name in phase.flows:
+    of_phases = {f"stage1.flow[{i}]": phase.flows for i, phase in enumerate(recipe.stage1.flow)}
+    of_sets = {f"sets.{name}": described.flows for name, described in recipe.sets.items()}
+    for key, flows in {**of_phases, **of_sets}.items():
+        for name in flows:
             if name not in prepared:
-                return f"`stage1.flow[{index}].flows` names {name!r}, which is not prepared"
+                return f"`{key}.flows` names {name!r}, which is not prepared"
+    for key, flows in of_sets.items():
+        if flows and recipe.prepared.default_flow not in flows:
+            return f"`{key}.flows` lacks the default flow, {recipe.prepared.default_flow!r}"
     if recipe.prepared.grid_fps == "native":
         for name, described in recipe.sets.items():
             if described.layout == "streams":

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from msgspec.structs import replace
 
 from training.checkpoint import load_checkpoint
 from training.data.annotations import Clip, Split, read_folder, with_known_classes
@@ -127,7 +128,9 @@ class Run:
         ]
 
     def store(self, name: str) -> FrameStore:
-        return FrameStore(self.folder / "store" / name, self.recipe.prepared)
+        prepared = self.recipe.prepared
+        flows = {flow: prepared.flows[flow] for flow in self.flows_of(name)}
+        return FrameStore(self.folder / "store" / name, replace(prepared, flows=flows))
 
     def stored(self, name: str, clips: Sequence[Clip], flow: str | None = None) -> list[StoredClip]:
         """The clips of a set that could be prepared, bound to `flow`, or to the default one."""
@@ -141,17 +144,30 @@ class Run:
             raise DataError(f"No clip of {name!r} is prepared: run `gesta-train prepare` first.")
         return found
 
-    def training_sets(self) -> dict[str, list[StoredClip]]:
-        return {
+    def training_sets(self, flows: Sequence[str] = ()) -> dict[str, list[StoredClip]]:
+        """The clips to train on, by set. Raises DataError where one lacks any of `flows` that its
+        set should have.
+        """
+        found = {
             name: self.stored(name, self.clips(name)[0])
             for name, described in self.recipe.sets.items()
             if described.trains
         }
+        for name, clips in found.items():
+            for flow in set(flows) & set(self.flows_of(name)):
+                for clip in clips:
+                    clip.with_flow(flow)
+        return found
 
     @property
     def flows(self) -> tuple[str, ...]:
         """The prepared flows; the first is the default."""
         return tuple(self.recipe.prepared.flows)
+
+    def flows_of(self, *names: str) -> tuple[str, ...]:
+        """The flows that all of these sets are prepared with; the first is the default."""
+        sets = [self.recipe.sets[name].flows or self.flows for name in names]
+        return tuple(flow for flow in self.flows if all(flow in each for each in sets))
 
     @property
     def timing(self) -> Timing:

@@ -21,6 +21,7 @@ from training.manifest import manifest_fields
 from training.model.build import Modality, build, build_head
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
+from training.recipe import Phase
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
 from training.stage2 import feature_clips, saved_head, train_stage2
@@ -63,10 +64,12 @@ def prepare_data(run: Run, workers: int | None = None) -> None:
 
 def stage1(run: Run, modality: Modality) -> FrameClassifier:
     """Train one stream's CNN, or go on with it."""
+    phases: tuple[Phase, ...] = getattr(run.recipe.stage1, modality)
+    flows = {flow for phase in phases for flow in phase.flows}
     return train_stage1(
         modality,
-        getattr(run.recipe.stage1, modality),
-        run.training_sets(),
+        phases,
+        run.training_sets(sorted(flows)),
         run.recipe.classes,
         config=run.config,
         weights=run.weights,

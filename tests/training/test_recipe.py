@@ -66,6 +66,7 @@ def test_the_recipes_classes_are_those_of_the_official_lists(data_dir: Path, nam
         ('preset = "medium"', 'preset = "slow"', "slow"),
         ('layout = "jhmdb"', 'layout = "jhmdb"\nuse = "test"', "sets.jhmdb.use"),
         ("side = 112", 'side = 112\nflows = ["tvl1"]', r"stage1.flow\[0\].flows.*tvl1"),
+        ('layout = "jhmdb"', 'layout = "jhmdb"\nflows = ["tvl1"]', "sets.jhmdb.flows.*tvl1"),
         ("seed = 0", "seed = ", "TOML|toml|value|Invalid"),
     ],
 )
@@ -76,6 +77,17 @@ def test_what_is_wrong_is_named(tmp_path: Path, find: str, replace: str, named: 
     wrong.write_text(text.replace(find, replace, 1), encoding="utf-8")
     with pytest.raises(RecipeError, match=named):
         read_recipe(wrong)
+
+
+def test_a_sets_flows_have_the_default_among_them(tmp_path: Path) -> None:
+    text = (
+        DEFAULT.read_text(encoding="utf-8")
+        .replace("[model]", "[prepared.flows.tvl1]\n[model]", 1)
+        .replace('layout = "jhmdb"', 'layout = "jhmdb"\nflows = ["tvl1"]', 1)
+    )
+    (tmp_path / "wrong.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"sets.jhmdb.flows.*default flow, 'dis'"):
+        read_recipe(tmp_path / "wrong.toml")
 
 
 def test_unknown_recipes_and_missing_files_get_a_sentence(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def batches(
     Args:
         numbers: of the batches to give, all where None. threads: that prepare them ahead.
         pinned: in memory that a GPU copies from by itself.
-        flows: each clip's flow is drawn from these; the one it is bound to where there are none.
+        flows: each clip's flow is drawn from those of these that it has; the one it is bound to
+            where there are none.
     """
     number_of = {label: index for index, label in enumerate(classes)}
     shape = (side, side, 3) if modality == "rgb" else (FLOW_CHANNELS, side, side)
@@ -111,6 +112,7 @@ def random_view(
 def _with_random_flow(
     clip: StoredClip, flows: Sequence[str], rng: np.random.Generator
 ) -> StoredClip:
-    if len(flows) > 1:
-        return clip.with_flow(flows[int(rng.integers(len(flows)))])
-    return clip.with_flow(flows[0]) if flows else clip
+    has = [flow for flow in flows if flow == clip.flow_name or flow in clip.other_flows]
+    if len(has) > 1:
+        return clip.with_flow(has[int(rng.integers(len(has)))])
+    return clip.with_flow((has or flows)[0]) if flows else clip

@@ -62,9 +62,11 @@ class CalibrationSet:
     labels: Labels
 
     @classmethod
-    def pool(cls, parts: Sequence[tuple[Scores, Labels]], flows: Sequence[str]) -> CalibrationSet:
-        """Several sets of examples, with each flow."""
-        pairs = [(scores, flow, labels) for scores, labels in parts for flow in flows]
+    def pool(cls, parts: Sequence[tuple[Scores, Labels]]) -> CalibrationSet:
+        """Several sets of examples, with each flow that they have."""
+        pairs = [
+            (scores, flow, labels) for scores, labels in parts for flow in scores if flow != RGB
+        ]
         return cls(
             np.concatenate([scores[RGB] for scores, _, _ in pairs]),
             np.concatenate([scores[flow] for scores, flow, _ in pairs]),

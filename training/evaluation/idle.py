@@ -32,7 +32,7 @@ def choose_threshold(run: Run, model: StaTsn, examples: CalibrationSet | None) -
     thresholds: list[float | None] = []
     seconds = 0.0
     scores = [(name, _idle_scores(run, model, name)) for name in settings.idle]
-    for flow in run.flows:
+    for flow in run.flows_of(*settings.idle):
         videos = [
             video
             for name, of_set in scores
@@ -75,7 +75,7 @@ def evaluate_idle(run: Run, model: StaTsn, name: str, abstain_below: float) -> l
     settings, timing = run.recipe.calibration, run.timing
     scores = _idle_scores(run, model, name)
     found = []
-    for flow in run.flows:
+    for flow in run.flows_of(name):
         videos = _idle_videos(run, model, name, scores, flow)
         samples = sum(len(video.best) for video in videos)
         alarming = sum(int((video.confidence > 0).sum()) for video in videos)
@@ -121,17 +121,17 @@ def _idle_videos(
 
 def _idle_scores(run: Run, model: StaTsn, name: str) -> list[Scores]:
     """The rolling scores of each video; kept in the run, since there may be an hour of them."""
-    every, digest = run.timing.sample_every, digest_of(model)
+    every, digest, flows = run.timing.sample_every, digest_of(model), run.flows_of(name)
     found = []
     for clip in run.stored(name, run.clips(name)[1]):
         file = f"{PurePosixPath(clip.key).name}_every{every}_{digest}.npz"
         compute = partial(
             footage_scores,
             model,
-            bound_to(clip, run.flows),
+            bound_to(clip, flows),
             sample_every=every,
             side=run.config.input_size,
             progress=run.progress,
         )
-        found.append(kept_scores(run.folder / "scores" / name / file, (RGB, *run.flows), compute))
+        found.append(kept_scores(run.folder / "scores" / name / file, (RGB, *flows), compute))
     return found

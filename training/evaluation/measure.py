@@ -44,7 +44,7 @@ def calibrate(run: Run) -> None:
     parts = _calibration_parts(run, model)
     examples, fitted = None, None
     if parts:
-        examples = CalibrationSet.pool(list(parts.values()), run.flows)
+        examples = CalibrationSet.pool(list(parts.values()))
         plain = model.temperatures
         model.temperatures = examples.fit(plain.fusion)
         fitted = CalibrationResult(
@@ -91,7 +91,7 @@ def evaluate(run: Run, *, crops: int = 1) -> Metrics:
                 model,
                 run.stored_streams(name),
                 data_set,
-                flows=run.flows,
+                flows=run.flows_of(name),
                 timing=run.timing,
                 side=run.config.input_size,
                 progress=run.progress,
@@ -102,7 +102,7 @@ def evaluate(run: Run, *, crops: int = 1) -> Metrics:
                 model,
                 clips,
                 data_set,
-                flows=run.flows,
+                flows=run.flows_of(name),
                 crops=crops,
                 sample_every=run.recipe.bundle.sample_every,
                 side=run.config.input_size,
@@ -113,7 +113,7 @@ def evaluate(run: Run, *, crops: int = 1) -> Metrics:
                     model,
                     clips,
                     data_set,
-                    flows=run.recipe.prepared.flows,
+                    flows=run.store(name).preparation.flows,
                     timing=run.timing,
                     seed=run.recipe.seed,
                     side=run.config.input_size,
@@ -159,7 +159,7 @@ def _calibration_parts(run: Run, model: StaTsn) -> dict[str, tuple[Scores, Label
             scores, labels = middle_scores(
                 model,
                 run.stored_streams(name),
-                flows=run.flows,
+                flows=run.flows_of(name),
                 timing=run.timing,
                 side=run.config.input_size,
                 progress=run.progress,
@@ -170,7 +170,7 @@ def _calibration_parts(run: Run, model: StaTsn) -> dict[str, tuple[Scores, Label
             scores = clip_scores(
                 model,
                 clips,
-                flows=run.flows,
+                flows=run.flows_of(name),
                 sample_every=run.recipe.bundle.sample_every,
                 side=run.config.input_size,
                 progress=run.progress,

@@ -94,5 +94,6 @@ def test_a_flow_phase_draws_each_clips_flow_from_those_that_it_names() -> None:
     assert 8 < sum(both) < 32
     assert not any(seen("flow", ()))
     assert all(seen("flow", ("tvl1",)))
+    assert all(seen("flow", ("farneback", "tvl1")))  # of those that its set has
     with pytest.raises(DataError, match="farneback"):
         seen("flow", ("farneback",))

@@ -1,6 +1,7 @@
 """Calibrate and evaluate a model nobody trained on a few drawn clips, with two flows."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ use = "idle"
 layout = "streams"
 use = "idle"
 allowed = ["idle", "right"]
+flows = ["dis"]
 [prepared]
 size = [64, 48]
 [prepared.flows.dis]
@@ -123,6 +125,23 @@ def _manifest(run: Run) -> Manifest:
     return make_manifest(run.config, load_checkpoint(run.model_path)["manifest"])
 
 
+def test_each_set_has_the_flows_that_the_recipe_gives_it(run: Run) -> None:
+    assert (run.flows_of("clips"), run.flows_of("street")) == (("dis", "tvl1"), ("dis",))
+    assert run.flows_of("room", "street") == ("dis",)
+    assert not (run.folder / "store" / "street" / "tvl1").exists()
+
+
+def test_a_flow_that_is_not_prepared_is_missed_before_training(run: Run) -> None:
+    own = run.folder / "store"
+    shared = own.resolve()
+    own.unlink()
+    shutil.copytree(shared, own)
+    next((own / "clips" / "tvl1").rglob("*.zip")).unlink()
+    assert len(run.training_sets()["clips"]) == 4
+    with pytest.raises(DataError, match=r"'tvl1' of .* is not prepared: run `gesta-train prepare`"):
+        run.training_sets(("tvl1",))
+
+
 @pytest.mark.integration
 def test_a_model_is_calibrated_and_measured_with_every_flow(run: Run) -> None:
     measure.calibrate(run)
@@ -159,7 +178,7 @@ def test_a_model_is_calibrated_and_measured_with_every_flow(run: Run) -> None:
         assert manifest.flows[flow].accuracy == by_name["global", 1, flow].accuracy.fused
 
     idle = {(each.data_set, each.flow): each for each in found.idle}
-    assert set(idle) == {(name, flow) for name in ("room", "street") for flow in ("dis", "tvl1")}
+    assert set(idle) == {("room", "dis"), ("room", "tvl1"), ("street", "dis")}
     room = idle["room", "dis"]
     assert (room.fitted, room.allowed, room.videos) == (True, ("idle",), 1)
     assert not idle["street", "dis"].fitted
