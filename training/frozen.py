@@ -67,9 +67,12 @@ class FrozenStream(nn.Module):
         stream, self._compiles = self._compiles, None
         assert stream is not None
         shape = (side, side, 3) if stream.channels_last else (FLOW_CHANNELS, side, side)
+        # The first images may come in a caller's mixed precision, which a graph has no part in.
+        with torch.autocast("cpu", enabled=False):
+            graph = cnn_to_onnx(stream, side=side, flow_channels=FLOW_CHANNELS)
         return OpenVinoRunner(
             name="rgb" if stream.channels_last else "flow",
-            model=cnn_to_onnx(stream, side=side, flow_channels=FLOW_CHANNELS),
+            model=graph,
             signature=Signature(
                 inputs={"frames": ArraySpec("uint8", (None, *shape))},
                 outputs={

@@ -27,6 +27,15 @@ def test_features_and_attention_are_those_of_torch(modality: Modality) -> None:
     torch.testing.assert_close(attention, expected_attention, rtol=1e-4, atol=1e-5)
 
 
+def test_the_callers_mixed_precision_has_no_part_in_the_graph() -> None:
+    stream = random_model(ModelConfig(classes=3, input_size=64, hidden_width=8), seed=1).rgb
+    images = torch.from_numpy(moving_pattern(2, size_px=64, flow_channels=FLOW_CHANNELS).frames)
+    expected, _ = FrozenStream(stream)(images)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        features, _ = FrozenStream(stream)(images)
+    assert torch.equal(features, expected)
+
+
 def test_streams_that_are_not_on_the_cpu_stay_in_torch() -> None:
     # `meta` stands in for a GPU: a device that no CPU graph can be made from.
     model = build(ModelConfig(classes=3, input_size=64, hidden_width=8)).to("meta")
