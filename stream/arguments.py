@@ -80,6 +80,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _replay(add)
     _check(add)
     _scene(add)
+    _events(add)
     return top
 
 
@@ -164,7 +165,15 @@ def _replay(add: Add) -> None:
     added.add_argument("file", metavar="FILE", help="the video file")
     _add_engine_options(added)
     added.add_argument(
-        "--json", action="store_true", help="one prediction message a line, and nothing else"
+        "--json", action="store_true",
+        help="one prediction message a line (with --rules: one event), and nothing else",
+    )  # fmt: skip
+    added.add_argument(
+        "--rules", dest="config", type=Path, metavar="FILE",
+        help="tell of the events that this gesta.toml's rules would make of it, instead",
+    )  # fmt: skip
+    added.add_argument(
+        "--picture", type=Path, metavar="FILE.svg", help="with --rules: draw them, too"
     )
 
 
@@ -217,6 +226,37 @@ def _scene(add: Add) -> None:
         "--size", type=_size, default=(320, 240), metavar="WxH", help="(default: 320x240)"
     )
     added.add_argument("--fps", type=float, default=25.0, help="(default: %(default)s)")
+
+
+def _events(add: Add) -> None:
+    added = add(
+        "events",
+        "list the events that were stored",
+        "Lists the events in the store of a daemon on this machine, oldest first; it may be\n"
+        "running.",
+        "examples:\n"
+        "  gesta events --since 24h\n"
+        "  gesta events --since 2026-11-26T14:00 --label fall --json\n"
+        "  gesta events --config /etc/gesta/gesta.toml --csv > events.csv\n\n" + EXIT_CODES,
+    )
+    added.add_argument("--config", type=Path, metavar="FILE", help="the daemon's gesta.toml")
+    added.add_argument("--store", type=Path, metavar="FILE", help="the store itself")
+    for bound in ("since", "until"):
+        added.add_argument(
+            f"--{bound}", metavar="TIME",
+            help=f"that began {bound} then: 90m, 2h or 7d ago, or 2026-11-26T14:00",
+        )  # fmt: skip
+    for name in ("label", "camera", "rule"):
+        added.add_argument(
+            f"--{name}", action="append", metavar=name.upper(),
+            help=f"of this {name}; may be given again",
+        )  # fmt: skip
+    form = added.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", dest="form", action="store_const", const="json", help="one object a line"
+    )
+    form.add_argument("--csv", dest="form", action="store_const", const="csv")
+    added.set_defaults(form="table")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "replay": _replay,
         "check": _check,
         "scene": _scene,
+        "events": _events,
     }
     with stopped_by_signals() as stop:  # noted, until the command says what it makes of them
         arguments = parser(commands).parse_args(argv, Namespace(stop=stop))
@@ -118,7 +119,34 @@ def _replay(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
     from stream.replay import replay
 
-    replay(_config(arguments, [arguments.file]), as_json=arguments.json)
+    replay(
+        _config(arguments, [arguments.file]),
+        as_json=arguments.json,
+        only_rules=arguments.config is not None,
+        picture=arguments.picture,
+    )
+    return 0
+
+
+def _events(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
+    from pathlib import Path
+
+    from stream.config import default_store, load_config
+    from stream.events.listing import list_events
+
+    path = default_store()
+    if arguments.config is not None:
+        path = Path(load_config(arguments.config).events.store)
+    list_events(
+        arguments.store or path,
+        since=arguments.since,
+        until=arguments.until,
+        labels=arguments.label or (),
+        cameras=arguments.camera or (),
+        rules=arguments.rule or (),
+        form=arguments.form,
+    )
     return 0
 
 

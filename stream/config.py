@@ -16,12 +16,14 @@ import socket
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
 from stream import url as urls
 from stream.errors import ConfigError
+from stream.events.rule import RuleConfig, check_rules
+from stream.events.schedule import ScheduleConfig
 from stream.references import References
 
 _NAME = re.compile(r"[a-z0-9_-]+")
@@ -76,12 +78,33 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return f"CameraConfig(name={self.name!r}, url={self.masked_url!r})"
 
 
+def default_store(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where events are kept unless the configuration says so: in the folder that systemd gives a
+    service, else in the user's own.
+    """
+    if given := environment.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(given) / "events.sqlite"
+    home = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "gesta" / "events.sqlite"
+
+
+class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where events are kept, and for how long.
+
+    store: a file; made where it isn't there. Only opened where there are rules.
+    keep_days: ended events that began before so many days are deleted; 0 keeps them all.
+    """
+
+    store: str = msgspec.field(default_factory=lambda: str(default_store()))
+    keep_days: float = 90.0
+
+
 class Config(
     msgspec.Struct,
     frozen=True,
     forbid_unknown_fields=True,
     kw_only=True,
-    rename={"cameras": "camera"},
+    rename={"cameras": "camera", "rules": "rule"},
 ):
     """The whole daemon's configuration.
 
@@ -96,7 +119,9 @@ class Config(
     flow: str | None = None
     allow_flow_mismatch: bool = False
     publish: PublishConfig = PublishConfig()
+    events: EventsConfig = EventsConfig()
     cameras: tuple[CameraConfig, ...] = ()
+    rules: tuple[RuleConfig, ...] = ()
 
 
 def load_config(
@@ -195,9 +220,7 @@ def _explained(message: str) -> ConfigError:
     what, _, where = message.partition(" - at `")
     path = where.rstrip("`").removeprefix("$").removeprefix(".")
     if (match := re.search(r"unknown field `(.+)`", what)) is not None:
-        if path == "":
-            return _unknown_key(path, match[1], Config)
-        return _unknown_key(path, match[1], PublishConfig if path == "publish" else CameraConfig)
+        return _unknown_key(path, match[1], _TYPES[re.sub(r"\[[^]]*\]", "", path)])
     if (match := re.search(r"missing required field `(.+)`", what)) is not None:
         return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
     what = (
@@ -205,15 +228,22 @@ def _explained(message: str) -> ConfigError:
         .replace("`object`", "a table")
         .replace("Invalid enum value", "unknown value")
     )
-    if re.search(r"\.(transport)$|^(device|precision)$", path):
-        kind: type[msgspec.Struct] = CameraConfig if path.endswith("transport") else Config
-        allowed = next(f.type for f in msgspec.structs.fields(kind) if path.endswith(f.name))
-        what = f"{what}; use one of {', '.join(map(repr, allowed.__args__))}"
-    if path == "camera":
-        return ConfigError(f"{path}: is no list of tables; write [[camera]], in two brackets")
+    if what.startswith("unknown value"):
+        what = f"{what}; use one of {', '.join(map(repr, _allowed(path)))}"
+    if path in ("camera", "rule"):
+        return ConfigError(f"{path}: is no list of tables; write [[{path}]], in two brackets")
     if path.endswith(".url"):
         what = what.partition(", got")[0]
     return ConfigError(f"{path}: {what[0].lower()}{what[1:]}")
+
+
+def _allowed(path: str) -> tuple[str, ...]:
+    """The values that a key may have."""
+    table, _, key = re.sub(r"\[[^]]*\]", "", path).rpartition(".")
+    kind = next(f.type for f in msgspec.structs.fields(_TYPES[table]) if f.encode_name == key)
+    while get_origin(kind) is not Literal:
+        kind = get_args(kind)[0]  # of a list's items
+    return get_args(kind)
 
 
 def _unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError:
@@ -221,6 +251,16 @@ def _unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError
     near = difflib.get_close_matches(key, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
     return ConfigError(f"{_joined(path, key)}: unknown key; {hint}")
+
+
+_TYPES: Mapping[str, type[msgspec.Struct]] = {
+    "": Config,
+    "publish": PublishConfig,
+    "events": EventsConfig,
+    "camera": CameraConfig,
+    "rule": RuleConfig,
+    "rule.schedule": ScheduleConfig,
+}
 
 
 def _joined(path: str, key: str) -> str:
@@ -248,6 +288,13 @@ def _check(config: Config) -> None:
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
         _check_url(f"{path}.url", camera.url)
+    check_rules(config.rules, [camera.name for camera in config.cameras])
+    if not config.events.store:
+        raise ConfigError("events.store: is empty; name a file, or leave it out")
+    if not (math.isfinite(config.events.keep_days) and config.events.keep_days >= 0):
+        raise ConfigError(
+            f"events.keep_days: must be a number of days from 0, not {config.events.keep_days}"
+        )
 
 
 def _check_name(path: str, name: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 
 import psutil
 
 from stream.capture import CaptureThread
+from stream.events.desk import Change, EventDesk
 from stream.health import CameraMonitor
 from stream.inbox import Inbox
 from stream.inference import InferenceThread, Recognised
@@ -38,7 +39,8 @@ class Daemon:
         captures: one a camera.
         inference: started, and opened without failure.
         inbox: where captures and inference put what they have.
-        writer: of predictions and explanations.
+        writer: of predictions, explanations and events.
+        events: makes events of predictions.
         meta: makes the meta message.
 
     Attributes:
@@ -56,6 +58,7 @@ class Daemon:
         inbox: Inbox,
         envelope: Envelope,
         writer: Writer,
+        events: EventDesk,
         publisher: Publisher,
         meta: Callable[[], Meta],
         clock_ns: Callable[[], int] = time.monotonic_ns,
@@ -67,6 +70,7 @@ class Daemon:
         self.monitors = {capture.camera.name: CameraMonitor(capture) for capture in captures}
         self._envelope = envelope
         self._writer = writer
+        self._events = events
         self._publisher = publisher
         self._meta = meta
         self.show: Callable[[Message], None] = lambda message: None  # noqa: ARG005
@@ -86,6 +90,7 @@ class Daemon:
         orderly = False
         try:
             self._send(self._meta())
+            self._publish_events(self._events.begin())
             for capture in self._captures:
                 capture.start()
             while not self._stop.is_set() and self._turn():
@@ -119,6 +124,7 @@ class Daemon:
             item.sample, item.recognition, taken_ns=item.taken_ns, done_ns=item.done_ns
         )
         self._send(prediction)
+        self._publish_events(self._events.recognised(prediction))
         frame = item.sample.frame
         if frame is not None and now_ns >= self._next_explain_ns.get(camera, now_ns):
             self._next_explain_ns[camera] = now_ns + int(EXPLAIN_EVERY_S * 1e9)
@@ -134,6 +140,20 @@ class Daemon:
         )
         self._send(status)
         self._log_status(status)
+        self._publish_events(self._events.told(status))
+
+    def _publish_events(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            event = change.event
+            if event.phase == "start":
+                _log.info("%s: %s began (rule %s)", event.camera, event.label, event.rule)
+            elif event.phase == "end":
+                _log.info(
+                    "%s: %s is over after %.1f s (rule %s, %s, peak %.2f)",
+                    event.camera, event.label, event.duration_s, event.rule, event.end_reason,
+                    event.peak,
+                )  # fmt: skip
+            self._send(self._writer.event(event, change.sequence))
 
     def _log_status(self, status: Status) -> None:
         """What changed, once: a camera that is away for a week must not fill the log."""
@@ -158,6 +178,7 @@ class Daemon:
         self._next_beat_ns += int(BEAT_EVERY_S * 1e9)
         if self._next_beat_ns <= now_ns:  # this process stood still: no use in catching up
             self._next_beat_ns = now_ns + int(BEAT_EVERY_S * 1e9)
+        self._events.tidy(self._envelope.now_ns())
         last_ns = self._inference.last_done_ns
         cameras = tuple(monitor.health(now_ns) for monitor in self.monitors.values())
         depths = {f"samples:{health.camera}": health.queue_depth for health in cameras}
@@ -167,7 +188,7 @@ class Daemon:
                 interval_s=BEAT_EVERY_S,
                 uptime_s=round((now_ns - self._started_ns) / 1e9, 3),
                 cameras=cameras,
-                open_events=0,
+                open_events=len(self._events.open_events),
                 last_inference_age_s=None
                 if last_ns is None
                 else round((now_ns - last_ns) / 1e9, 3),
@@ -194,7 +215,9 @@ class Daemon:
             if thread.is_alive():
                 self.abandoned.append(thread.name)
                 _log.warning("thread %s did not end in time; it is left behind", thread.name)
+        ended = self._events.stop()  # stored, even where nobody can be told any more
         if orderly:
+            self._publish_events(ended)
             for camera, monitor in self.monitors.items():
                 if monitor.state != "ended":
                     monitor.ended("the daemon was stopped")

@@ -4,6 +4,7 @@
     ├── ConfigError             2  the command line, the configuration file, a name, a secret
     ├── SourceError             3  a camera or a file; carries a Reason for the status message
     ├── PublishError            5  the endpoint can't be bound or written
+    ├── StoreError              5  the event store can't be opened, read or written
     └── FrameGone              70  a reader asked the ring for a tick that it no longer holds
 
 A message says what happened and what to do, in a sentence or two, and never holds a secret.
@@ -58,6 +59,12 @@ class SourceError(StreamError):
 
 class PublishError(StreamError):
     """The publisher can't bind or write."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class StoreError(StreamError):
+    """The event store can't be opened, read or written."""
 
     exit_code: ClassVar[int] = 5
 

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from stream.config import CameraConfig, Config
 from stream.errors import ConfigError, Reason
+from stream.events.rehearsal import rehearse
+from stream.events.rule import check_labels
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import Prediction
 from stream.messaging.writer import Writer
@@ -64,11 +66,16 @@ class Stretch:
         )
 
 
-def replay(config: Config, *, as_json: bool) -> None:
+def replay(
+    config: Config, *, as_json: bool, only_rules: bool = False, picture: Path | None = None
+) -> None:
     """Plays the configuration's last source, which must be a file.
 
+    only_rules: tell of the events that the configuration's rules make of it, and of nothing else.
+    picture: draw them there, too, as an SVG.
+
     Raises:
-        ConfigError: it is no file.
+        ConfigError: it is no file, or a rule names a label that the bundle lacks.
         SourceError: it can't be opened, or is damaged (after what could be read was played).
         EngineError: the bundle or the engine fails.
     """
@@ -76,6 +83,7 @@ def replay(config: Config, *, as_json: bool) -> None:
     if not is_file(camera.url):
         raise ConfigError(f"{camera.masked_url} is no file; replay plays files, gesta run the rest")
     opening = open_bundle(config)
+    check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
     source = open_source(camera.url, SourceOptions(transport=camera.transport))
     with ExitStack() as stack:
         stack.callback(source.close)
@@ -84,7 +92,16 @@ def replay(config: Config, *, as_json: bool) -> None:
             engine = opening.open_engine(config, say)
         stack.callback(engine.graphs.close)
         played = play(source, config, camera, opening, engine)
-        if as_json:
+        if only_rules:
+            rehearse(
+                ((item.position_s, item.prediction) for item in played),
+                config.rules,
+                classes=opening.manifest.classes,
+                window_s=opening.manifest.window_s,
+                as_json=as_json,
+                picture=picture,
+            )
+        elif as_json:
             for item in played:
                 sys.stdout.buffer.write(msgspec.json.encode(item.prediction) + b"\n")
             sys.stdout.buffer.flush()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Event
 
 from engine.recogniser import Recogniser
@@ -14,6 +15,9 @@ from stream.capture import CaptureThread
 from stream.config import CameraConfig, Config
 from stream.daemon import BEAT_EVERY_S, Daemon
 from stream.errors import SourceError
+from stream.events.desk import EventDesk
+from stream.events.rule import check_labels
+from stream.events.store import EventStore
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
 from stream.messaging.envelope import Envelope
@@ -42,22 +46,25 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
         show: draw the live table on stdout, too.
 
     Raises:
-        ConfigError: a source's URL can't be right.
+        ConfigError: a source's URL can't be right, or a rule names a label that the bundle lacks.
+        StoreError: the event store can't be opened.
         PublishError: the endpoint can't be had.
         EngineError: the bundle or the engine fails.
         SourceError: every source has ended, and one of them not as it should.
     """
     opening = open_bundle(config)
+    check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
     wakeup = Event()
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
-    publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
-    try:
-        daemon = _daemon(config, opening, publisher, queues, wakeup, stop)
-        if daemon is not None:
-            with _screen(show) as daemon.show:
-                daemon.run()
-    finally:
-        publisher.close(orderly=False)  # where the daemon has done it, this does nothing
+    with closing(_event_desk(config, opening)) as events:
+        publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
+        try:
+            daemon = _daemon(config, opening, events, publisher, queues, wakeup, stop)
+            if daemon is not None:
+                with _screen(show) as daemon.show:
+                    daemon.run()
+        finally:
+            publisher.close(orderly=False)  # where the daemon has done it, this does nothing
     if daemon is not None and not stop.is_set():
         _report_ends(daemon)
 
@@ -65,6 +72,7 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
 def _daemon(
     config: Config,
     opening: Opening,
+    events: EventDesk,
     publisher: Publisher,
     queues: Mapping[str, SampleQueue],
     wakeup: Event,
@@ -116,8 +124,20 @@ def _daemon(
         writer=Writer(
             envelope=envelope, manifest=opening.manifest, model=model, clock_ns=time.monotonic_ns
         ),
+        events=events,
         publisher=publisher,
         meta=lambda: _meta(config, opening, model, envelope),
+    )
+
+
+def _event_desk(config: Config, opening: Opening) -> EventDesk:
+    """The rules' desk, with its store open where there are any."""
+    return EventDesk(
+        config.rules,
+        classes=opening.manifest.classes,
+        window_s=opening.manifest.window_s,
+        store=EventStore(Path(config.events.store)) if config.rules else None,
+        keep_s=config.events.keep_days * 86_400,
     )
 
 
@@ -180,7 +200,7 @@ def _meta(config: Config, opening: Opening, model: Model, envelope: Envelope) ->
             window_s=manifest.window_s,
             prediction_hz=manifest.prediction_hz,
         ),
-        rules=(),
+        rules=tuple(rule.name for rule in config.rules if rule.enabled),
         cameras=tuple(
             CameraFacts(camera=camera.name, url=camera.masked_url) for camera in config.cameras
         ),

@@ -13,13 +13,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stream.messaging.messages import Heartbeat, Message, Meta, Prediction, Status
+from stream.messaging.messages import EventChange, Heartbeat, Message, Meta, Prediction, Status
 
 LABELS = 3  # shown per camera, where the terminal is high enough
 LABEL_CELLS = 14
 NARROW = 100  # below so many columns, bars and attention take half the room
 SMALL = 72  # below so many, there is none for attention and pace
 RATE_OVER_S = 2.0
+EVENTS_AT_MOST = 1000  # told at once; older ones are left out
 STALE_S = 2.0  # a prediction this old says little about now
 STATE_STYLES = {
     "live": "green",
@@ -73,6 +74,8 @@ class View:
         self._cameras: dict[str, CameraView] = {}
         self._meta: Meta | None = None
         self._heartbeat: Heartbeat | None = None
+        self._open: dict[str, EventChange] = {}  # by event id
+        self._news: deque[EventChange] = deque(maxlen=EVENTS_AT_MOST)  # still to be told in lines
 
     def take(self, message: Message) -> None:
         """Notes what a message says."""
@@ -83,6 +86,12 @@ class View:
                 self._heartbeat = message
             case Status():
                 self._camera(message).status = message
+            case EventChange():
+                self._open.pop(message.event_id, None)
+                if message.phase != "end":
+                    self._open[message.event_id] = message
+                if message.phase != "update" and not message.replay:
+                    self._news.append(message)
             case Prediction():
                 camera = self._camera(message)
                 camera.prediction, camera.predicted_ns = message, self._clock_ns()
@@ -121,11 +130,14 @@ class View:
                 if lines > 1:
                     table.add_row()
             parts.append(table)
+        parts += [_open_event(event) for event in list(self._open.values())[-LABELS:]]
         return Group(*parts)
 
     def lines(self) -> Iterator[str]:
-        """One line a camera, for a log or a pipe."""
+        """Events that began or ended since the last time, then one line a camera: for a pipe."""
         now_ns = self._clock_ns()
+        while self._news:
+            yield _event_sentence(self._news.popleft())
         for name in sorted(self._cameras):
             yield _sentence(self._cameras[name], now_ns)
 
@@ -224,6 +236,27 @@ def _window(frames: int, fill: float, repeated: int, shed: int) -> Text:
     if repeated:
         return Text(f"{repeated} of {frames} repeated", "yellow")
     return Text(f"{frames} frames", "dim")
+
+
+_SEVERITY_STYLES = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
+
+
+def _open_event(event: EventChange) -> Text:
+    return Text.assemble(
+        (f" {event.rule}", _SEVERITY_STYLES[event.severity]),
+        f"  {event.label} on {event.camera} since {event.start[11:19]} UTC,",
+        f" {event.duration_s:.1f} s, peak {event.peak.p:.0%}",
+    )
+
+
+def _event_sentence(event: EventChange) -> str:
+    words = f"event {event.rule}: {event.label} on {event.camera}"
+    if event.phase == "start":
+        return f"{words} began at {event.start} ({event.severity})"
+    return (
+        f"{words} is over after {event.duration_s:.1f} s ({event.end_reason}),"
+        f" peak {event.peak.p:.2f}"
+    )
 
 
 def _sentence(camera: CameraView, now_ns: int) -> str:

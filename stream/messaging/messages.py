@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from stream.errors import Reason
+from stream.events.event import EndReason, Phase
+from stream.events.rule import Severity
 
 VERSION = 1
 
@@ -31,6 +33,14 @@ def utc(time_ns: int) -> str:
     seconds, rest_ns = divmod(time_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
+
+
+def time_ns(text: str) -> int:
+    """UTC nanoseconds since 1970 of a message's time: the inverse of `utc`."""
+    moment = datetime.fromisoformat(text)
+    return (
+        int(moment.replace(microsecond=0).timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+    )
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +142,48 @@ class Prediction(Message, frozen=True, kw_only=True, tag="prediction"):
     attention: Attention
     model: Model
     truth: str | None = None  # what a drawn scene really performs; null for any other source
+
+
+# --- event --------------------------------------------------------------------------------------
+
+
+class Peak(Part, frozen=True, kw_only=True):
+    """The highest probability of the rule's labels together."""
+
+    p: Probability
+    at: Utc
+
+
+class Thresholds(Part, frozen=True, kw_only=True):
+    """What the rule said when the event began."""
+
+    enter: Probability
+    exit: Probability
+    min_duration_s: float
+    merge_gap_s: float
+
+
+class EventChange(Message, frozen=True, kw_only=True, tag="event"):
+    """An action began, goes on, or is over. An event has one `event_id` for life.
+
+    `start` is the newest frame of the first prediction at or above `enter`; the action itself began
+    up to `onset_uncertainty_s` before. `end` is the last one at or above `exit`.
+    """
+
+    event_id: str
+    phase: Phase
+    revision: Count  # rises by one with each change of the event, from 0
+    sequence: Count | None  # its number in the event store; null where it could not be stored
+    rule: str
+    label: str  # the likeliest of the rule's labels at the peak
+    severity: Severity
+    start: Utc
+    end: Utc | None
+    duration_s: float  # so far
+    onset_uncertainty_s: float
+    peak: Peak
+    thresholds: Thresholds
+    end_reason: EndReason | None
 
 
 # --- explain ------------------------------------------------------------------------------------
@@ -263,7 +315,7 @@ class Meta(Message, frozen=True, kw_only=True, tag="meta"):
     classes: tuple[str, ...]
     bundle: BundleFacts
     grid: GridFacts
-    rules: tuple[str, ...]  # event rules; empty until events exist
+    rules: tuple[str, ...]  # the names of the event rules
     cameras: tuple[CameraFacts, ...]
     model: Model
     heartbeat_interval_s: float

@@ -1,9 +1,9 @@
 """The publisher: the one socket on which everything leaves, owned by one thread.
 
-A subscription is answered with the last word on each retained topic (`replay: true`), so a late
-subscriber knows the state at once. ZeroMQ offers no way to answer one subscriber alone: the others
-on that topic get the repeated message too, and drop it by its `seq`. However many
-subscriptions arrive, a topic is repeated at most every `REPLAY_EVERY_NS`.
+A subscription is answered with the last word on each retained topic, and on each event that goes
+on (`replay: true`), so a late subscriber knows the state at once. ZeroMQ offers no way to answer
+one subscriber alone: the others on that topic get the repeated message too, and drop it by its
+`seq`. However many subscriptions arrive, each message is repeated at most every `REPLAY_EVERY_NS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import zmq
 
 from stream.errors import PublishError
 from stream.messaging.endpoint import check_binding, in_use
-from stream.messaging.messages import Message
+from stream.messaging.messages import EventChange, Message
 from stream.messaging.topics import BY_KIND, topic
 
 HIGH_WATER_MARK = 1000  # messages held for one slow subscriber; more are lost to it
@@ -52,8 +52,9 @@ class Publisher:
         self._owner = threading.get_ident()
         self._clock_ns = clock_ns
         self._encoder = msgspec.json.Encoder()
-        self._retained: dict[str, tuple[Message, Sequence[bytes]]] = {}
-        self._due: set[str] = set()  # topics that a subscriber waits to have repeated
+        # Of a topic, or of one event on it: its topic, then the event's id.
+        self._retained: dict[str, tuple[str, Message, Sequence[bytes]]] = {}
+        self._due: set[str] = set()  # of those, what a subscriber waits to have repeated
         self._repeated_at_ns: dict[str, int] = {}
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
@@ -78,9 +79,13 @@ class Publisher:
         """
         kind = str(message.__struct_config__.tag)
         name = topic(message.site, message.camera or message.node, kind)
-        if BY_KIND[kind].retained:
-            self._retained[name] = (message, blobs)
-            self._due.discard(name)  # whoever waits for a repetition has this one
+        if BY_KIND[kind].retained != "no":
+            key = f"{name}{message.event_id}" if isinstance(message, EventChange) else name
+            self._retained[key] = (name, message, blobs)
+            self._due.discard(key)  # whoever waits for a repetition has this one
+            if isinstance(message, EventChange) and message.phase == "end":
+                del self._retained[key]
+                self._repeated_at_ns.pop(key, None)
         self._send(name, message, blobs)
 
     def serve(self) -> None:
@@ -94,14 +99,16 @@ class Publisher:
             if frame.startswith(b"\x01"):  # 1 subscribes, 0 unsubscribes, all else is foreign
                 prefix = frame[1:]
                 self._due.update(
-                    name for name in self._retained if name.encode()[: len(prefix)] == prefix
+                    key
+                    for key, (name, *_) in self._retained.items()
+                    if name.encode()[: len(prefix)] == prefix
                 )
         now_ns = self._clock_ns()
-        for name in sorted(self._due):
-            if now_ns - self._repeated_at_ns.get(name, -REPLAY_EVERY_NS) >= REPLAY_EVERY_NS:
-                self._due.discard(name)
-                self._repeated_at_ns[name] = now_ns
-                message, blobs = self._retained[name]
+        for key in sorted(self._due):
+            if now_ns - self._repeated_at_ns.get(key, -REPLAY_EVERY_NS) >= REPLAY_EVERY_NS:
+                self._due.discard(key)
+                self._repeated_at_ns[key] = now_ns
+                name, message, blobs = self._retained[key]
                 self._send(name, msgspec.structs.replace(message, replay=True), blobs)
 
     def close(self, *, orderly: bool) -> None:

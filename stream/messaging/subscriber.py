@@ -10,7 +10,7 @@ import msgspec
 import zmq
 
 from stream.errors import ConfigError
-from stream.messaging.messages import Heartbeat, Message
+from stream.messaging.messages import EventChange, Heartbeat, Message
 from stream.messaging.topics import ROOT, Address, node_prefix, parse
 
 HIGH_WATER_MARK = 1000
@@ -53,6 +53,7 @@ class Subscriber:
         self.unreadable = 0
         self._clock_ns = clock_ns
         self._known: dict[str, _Known] = {}  # by topic
+        self._revisions: dict[str, int] = {}  # of events that go on
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_at_ns: int | None = None
         self._context = zmq.Context()
@@ -129,6 +130,14 @@ class Subscriber:
 
     def _is_news(self, received: Received) -> bool:
         message = received.message
+        if isinstance(message, EventChange):
+            unknown = message.revision > self._revisions.get(message.event_id, -1)
+            if message.phase == "end":
+                self._revisions.pop(message.event_id, None)
+            elif unknown and len(self._revisions) < TOPICS_AT_MOST:
+                self._revisions[message.event_id] = message.revision
+            if message.replay:  # one of several that go on: its number says nothing of the topic's
+                return unknown
         known = self._known.get(received.topic)
         if known is None or known.boot != message.boot:
             if known is None and len(self._known) >= TOPICS_AT_MOST:

@@ -12,7 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stream.messaging.messages import Explain, Heartbeat, Message, Meta, Prediction, Status
+from stream.messaging.messages import (
+    EventChange,
+    Explain,
+    Heartbeat,
+    Message,
+    Meta,
+    Prediction,
+    Status,
+)
 
 ROOT = "gesta/1/"
 NODE = "node"  # stands where a camera's name would; no camera may be called this
@@ -24,22 +32,24 @@ class TopicKind:
 
     expected_hz: how often a healthy daemon sends it; None where the bundle's prediction rate
     says, 0 where only a change does. For `explain` it is the most that is sent.
-    retained: a late subscriber gets the last one at once, marked `replay`.
+    retained: what a late subscriber gets at once, marked `replay`: the last one of the topic, or
+        of each event that goes on.
     """
 
     kind: str
     message: type[Message]
     scope: Literal["camera", "node"]
     expected_hz: float | None
-    retained: bool
+    retained: Literal["no", "last", "open"]
 
 
 TABLE = (
-    TopicKind("prediction", Prediction, "camera", expected_hz=None, retained=True),
-    TopicKind("explain", Explain, "camera", expected_hz=5.0, retained=False),
-    TopicKind("status", Status, "camera", expected_hz=0.0, retained=True),
-    TopicKind("heartbeat", Heartbeat, "node", expected_hz=1.0, retained=False),
-    TopicKind("meta", Meta, "node", expected_hz=0.0, retained=True),
+    TopicKind("prediction", Prediction, "camera", expected_hz=None, retained="last"),
+    TopicKind("event", EventChange, "camera", expected_hz=0.0, retained="open"),
+    TopicKind("explain", Explain, "camera", expected_hz=5.0, retained="no"),
+    TopicKind("status", Status, "camera", expected_hz=0.0, retained="last"),
+    TopicKind("heartbeat", Heartbeat, "node", expected_hz=1.0, retained="no"),
+    TopicKind("meta", Meta, "node", expected_hz=0.0, retained="last"),
 )
 BY_KIND = {row.kind: row for row in TABLE}
 

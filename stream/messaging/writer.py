@@ -11,15 +11,19 @@ import numpy as np
 from engine.arrays import F32, U8
 from engine.manifest import Manifest
 from engine.recogniser import Recognition
+from stream.events.event import Event
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import (
     Attention,
+    EventChange,
     Explain,
     JpegBlob,
     Latency,
     MapBlob,
     Model,
+    Peak,
     Prediction,
+    Thresholds,
     Time,
     TopLabel,
     Window,
@@ -40,7 +44,7 @@ def shortest(probabilities: F32) -> tuple[float, ...]:
 
 
 class Writer:
-    """Writes predictions and explanations.
+    """Writes predictions, explanations and changes of events.
 
     Args:
         envelope: signs and numbers them.
@@ -127,6 +131,31 @@ class Writer:
             attention_flow=flow,
         )
         return message, [_jpeg(frame), rgb_bytes, flow_bytes]
+
+    def event(self, event: Event, sequence: int | None) -> EventChange:
+        """A change of an event. sequence: its number in the store, where it is stored."""
+        return EventChange(
+            **self._envelope.fields("event", event.camera),
+            event_id=event.event_id,
+            phase=event.phase,
+            revision=event.revision,
+            sequence=sequence,
+            rule=event.rule,
+            label=event.label,
+            severity=event.severity,
+            start=utc(event.start_ns),
+            end=None if event.end_ns is None else utc(event.end_ns),
+            duration_s=round(event.duration_s, 6),
+            onset_uncertainty_s=round(event.onset_uncertainty_s, 6),
+            peak=Peak(p=event.peak, at=utc(event.peak_ns)),
+            thresholds=Thresholds(
+                enter=event.enter,
+                exit=event.exit,
+                min_duration_s=event.min_duration_s,
+                merge_gap_s=event.merge_gap_s,
+            ),
+            end_reason=event.end_reason,
+        )
 
     def _top(self, recognition: Recognition) -> tuple[TopLabel, ...]:
         p, p_rgb, p_flow = (

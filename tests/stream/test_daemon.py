@@ -10,10 +10,12 @@ from engine.errors import EngineDrift
 from stream.batching import Batcher
 from stream.daemon import Daemon
 from stream.errors import Reason
+from stream.events.desk import EventDesk
+from stream.events.rule import RuleConfig
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
 from stream.messaging.envelope import Envelope
-from stream.messaging.messages import Explain, Heartbeat, Meta, Prediction, Status
+from stream.messaging.messages import EventChange, Explain, Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
 from stream.messaging.writer import Writer
@@ -28,7 +30,8 @@ SOON_S = 10
 class House:
     """A daemon in a thread of its own, with its cameras in the test's hands."""
 
-    def __init__(self, *names):
+    def __init__(self, *names, rules=()):
+        self.rules = rules
         self.stop = threading.Event()
         self.recogniser = Recogniser()
         self.inbox = Inbox()
@@ -66,6 +69,7 @@ class House:
                 model=MODEL,
                 clock_ns=time.monotonic_ns,
             ),
+            events=EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2),
             publisher=publisher,
             meta=lambda: meta(envelope),
         )
@@ -104,8 +108,8 @@ class House:
 def house():
     made = []
 
-    def build(*names):
-        made.append(House(*names))
+    def build(*names, **given):
+        made.append(House(*names, **given))
         return made[-1]
 
     yield build
@@ -172,6 +176,43 @@ def test_the_heart_beats_once_a_second_and_knows_every_number(house):
     assert second.queues == {"samples:hall": 0, "results": 0}
     assert second.last_seq["gesta/1/home/hall/prediction/"] == 0
     assert home.cameras["hall"].supervised >= 1
+
+
+WAVING = RuleConfig(name="greeting", labels=("wave",), min_duration_s=0.0)  # who says it at 0.75
+
+
+def test_an_event_is_told_at_its_start_and_when_its_camera_is_gone(house, caplog):
+    caplog.set_level(logging.INFO)
+    home = house("hall", rules=(WAVING,))
+    queue = home.cameras["hall"].queue
+    queue.put(stream_sample("hall", 28))  # the window isn't whole yet
+    queue.put(stream_sample("hall", 29))
+    (start,) = (item.message for item in home.receive(EventChange))
+    assert (start.phase, start.rule, start.label, start.camera) == (
+        "start",
+        "greeting",
+        "wave",
+        "hall",
+    )
+    assert (start.peak.p, start.start, start.end) == (0.75, start.peak.at, None)
+    assert any(item.message.open_events == 1 for item in home.receive(Heartbeat, 2))
+    home.cameras["hall"].tell("stalled", Reason.STALL, "nothing comes")
+    (end,) = (item.message for item in home.receive(EventChange))
+    assert (end.event_id, end.phase, end.revision) == (start.event_id, "end", 1)
+    assert (end.end_reason, end.end) == ("stream_lost", start.start)
+    assert "hall: wave began (rule greeting)" in caplog.text
+    assert "hall: wave is over after 0.0 s (rule greeting, stream_lost, peak 0.75)" in caplog.text
+
+
+def test_a_stop_ends_the_events_before_the_cameras(house):
+    home = house("hall", rules=(WAVING,))
+    home.cameras["hall"].queue.put(stream_sample("hall", 29))
+    home.receive(EventChange)
+    home.stop.set()
+    home.thread.join(SOON_S)
+    told = [m for m in home.seen if isinstance(m, EventChange | Status)]
+    assert isinstance(told[-2], EventChange)
+    assert (told[-2].phase, told[-2].end_reason) == ("end", "shutdown")
 
 
 def test_a_stuck_engine_ages_in_the_heartbeat_while_the_heart_beats_on(house):

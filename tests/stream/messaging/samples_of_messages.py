@@ -6,6 +6,7 @@ from stream.messaging.messages import (
     BundleFacts,
     CameraFacts,
     CameraHealth,
+    EventChange,
     Explain,
     GridFacts,
     Heartbeat,
@@ -16,9 +17,11 @@ from stream.messaging.messages import (
     Message,
     Meta,
     Model,
+    Peak,
     Prediction,
     Rates,
     Status,
+    Thresholds,
     Time,
     TopLabel,
     Window,
@@ -66,6 +69,26 @@ def prediction(sender: Envelope, camera: str = "cam0", truth: str | None = None)
         model=MODEL,
         truth=truth,
     )
+
+
+def event(sender: Envelope, camera: str = "cam0", **changes: object) -> EventChange:
+    fields = {
+        "event_id": "e1",
+        "phase": "start",
+        "revision": 0,
+        "sequence": 1,
+        "rule": "moving",
+        "label": "walk",
+        "severity": "info",
+        "start": utc(NOON_NS),
+        "end": None,
+        "duration_s": 0.4,
+        "onset_uncertainty_s": 1.2,
+        "peak": Peak(p=0.75, at=utc(NOON_NS)),
+        "thresholds": Thresholds(enter=0.6, exit=0.4, min_duration_s=0.4, merge_gap_s=1.0),
+        "end_reason": None,
+    }
+    return EventChange(**sender.fields("event", camera), **{**fields, **changes})  # type: ignore[arg-type]
 
 
 def explain(sender: Envelope, camera: str = "cam0") -> Explain:
@@ -143,6 +166,7 @@ def meta(sender: Envelope) -> Meta:
 def one_of_each(sender: Envelope) -> dict[str, Message]:
     return {
         "prediction": prediction(sender),
+        "event": event(sender),
         "explain": explain(sender),
         "status": status(sender),
         "heartbeat": heartbeat(sender),

@@ -13,6 +13,7 @@ from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
 from tests.stream.messaging.samples_of_messages import (
     envelope,
+    event,
     explain,
     heartbeat,
     meta,
@@ -82,6 +83,22 @@ def test_a_late_subscriber_gets_the_last_word_at_once_marked_replay(publisher, s
     assert (by_type["Prediction"].id, by_type["Prediction"].seq) == (last.id, 1)
     assert msgspec.structs.replace(by_type["Prediction"], replay=False) == last
     nothing_more(publisher, late)
+
+
+def test_a_late_subscriber_hears_of_every_event_that_goes_on_and_of_no_other(publisher, subscribe):
+    sender = envelope()
+    told = [("a", 0, "start"), ("b", 0, "start"), ("a", 1, "update"), ("c", 0, "start")]
+    for event_id, revision, phase in [*told, ("c", 1, "end")]:
+        publisher.send(event(sender, event_id=event_id, revision=revision, phase=phase))
+    received = take(publisher, late := subscribe("gesta/1/home/cam0/event/"), count=2)
+    told = {item.message.event_id: (item.message.phase, item.message.replay) for item in received}
+    assert told == {"a": ("update", True), "b": ("start", True)}
+    take(publisher, subscribe("gesta/1/home/cam0/event/"), count=2)  # repeated for another one
+    nothing_more(publisher, late)
+    publisher.send(event(sender, event_id="b", revision=1, phase="end"))
+    (end,) = take(publisher, late)
+    assert (end.message.event_id, end.message.phase) == ("b", "end")
+    assert late.lost_total == 0
 
 
 def test_a_subscriber_gets_what_its_prefix_matches_and_its_daemons_heartbeats(publisher, subscribe):

@@ -1,0 +1,202 @@
+"""All rules on all cameras: predictions come in, changes of events go out, each stored first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from stream.errors import StoreError
+from stream.events.event import EndReason, Event
+from stream.events.rule import RuleConfig
+from stream.events.store import EventStore
+from stream.events.track import Observation, Track
+from stream.messaging.messages import Prediction, Status, time_ns
+
+TIDY_EVERY_NS = 3_600_000_000_000
+
+_GONE = ("stalled", "offline", "ended")  # states in which a camera shows nothing
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A revision of an event. sequence: its number in the store; None where it isn't stored."""
+
+    event: Event
+    sequence: int | None = None
+
+
+class EventDesk:
+    """Follows every rule on every camera. For one thread.
+
+    Args:
+        rules: whose labels the bundle knows.
+        classes: the bundle's, in the order of the probabilities.
+        window_s: how much time a prediction sees.
+        store: where each change is written before it is given out; None for a dry run.
+        keep_s: ended events that began longer ago are forgotten; 0 keeps them all.
+        observed: told of each observation by the rule's name, for a picture of them.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[RuleConfig],
+        *,
+        classes: Sequence[str],
+        window_s: float,
+        store: EventStore | None = None,
+        keep_s: float = 0.0,
+        observed: Callable[[str, Observation], None] = lambda rule, seen: None,  # noqa: ARG005
+    ) -> None:
+        self._rules = rules
+        self._columns = {
+            rule.name: [classes.index(label) for label in rule.labels] for rule in rules
+        }
+        self._window_s = window_s
+        self._store = store
+        self._keep_s = keep_s
+        self._observed = observed
+        self._tracks: dict[str, list[Track]] = {}  # by camera
+        self._clocks: dict[str, StreamClock] = {}
+        self._unstored: list[Event] = []  # told, but still to be written
+        self._tidy_ns = 0
+
+    @property
+    def open_events(self) -> tuple[Event, ...]:
+        """Those that go on."""
+        tracks = [track for tracks in self._tracks.values() for track in tracks]
+        return tuple(track.event for track in tracks if track.event is not None)
+
+    def begin(self) -> list[Change]:
+        """Ends what a daemon that was killed has left open in the store."""
+        if self._store is None:
+            return []
+        ended = [event.ended("crash") for event in self._store.open_events()]
+        if ended:
+            _log.warning("%d events of a daemon that was killed are ended", len(ended))
+        return self._stored(ended)
+
+    def recognised(self, prediction: Prediction) -> list[Change]:
+        """Takes a prediction; returns what it changed. One on less than a whole window says
+        nothing, but that a camera's stream began anew ends what was going on there.
+        """
+        camera, epoch = prediction.camera, prediction.stream_epoch
+        assert camera is not None
+        assert epoch is not None
+        clock = self._clocks.setdefault(camera, StreamClock())
+        capture_ns = time_ns(prediction.time.capture_end)
+        changed = self._lose(camera, "stream_lost") if clock.begins_anew(epoch) else []
+        at_s = clock.advance(epoch, prediction.time.position_s, capture_ns)
+        if not prediction.window.complete:
+            return self._stored(changed)
+        for track in self._of(camera, prediction.site):
+            rule = track.rule
+            if rule.schedule is not None and not rule.schedule.holds_at(capture_ns):
+                changed += _only(track.lose("disabled"))
+                continue
+            columns = self._columns[rule.name]
+            best = max(columns, key=prediction.probabilities.__getitem__)
+            unsure = prediction.abstain and not rule.when_unsure
+            seen = Observation(
+                at_s=at_s,
+                capture_ns=capture_ns,
+                p=0.0 if unsure else min(1.0, sum(prediction.probabilities[i] for i in columns)),
+                label=rule.labels[columns.index(best)],
+                onset_uncertainty_s=self._window_s + prediction.time.uncertainty_ms / 1e3,
+            )
+            self._observed(rule.name, seen)
+            changed += _only(track.observe(seen))
+        return self._stored(changed)
+
+    def told(self, status: Status) -> list[Change]:
+        """Takes a camera's state: one that shows nothing ends its events."""
+        if status.camera is None or status.state not in _GONE:
+            return []
+        return self._stored(self._lose(status.camera, "stream_lost"))
+
+    def stop(self) -> list[Change]:
+        """Ends every event, since nobody watches any more."""
+        changed = [each for camera in self._tracks for each in self._lose(camera, "shutdown")]
+        return self._stored(changed)
+
+    def tidy(self, now_ns: int) -> None:
+        """Now and then: writes what could not be written before, where that is possible by now, and
+        forgets what is too old.
+
+        now_ns: UTC.
+        """
+        if self._unstored:
+            self._stored([])
+        if self._store is not None and self._keep_s and now_ns >= self._tidy_ns:
+            self._tidy_ns = now_ns + TIDY_EVERY_NS
+            try:
+                self._store.forget(now_ns - int(self._keep_s * 1e9))
+            except StoreError as error:
+                _log.error("%s; old events stay", error)
+
+    def close(self) -> None:
+        """Closes the store."""
+        if self._store is not None:
+            self._store.close()
+
+    def _of(self, camera: str, site: str) -> list[Track]:
+        if camera not in self._tracks:
+            self._tracks[camera] = [
+                Track(rule, site=site, camera=camera)
+                for rule in self._rules
+                if rule.holds_for(camera)
+            ]
+        return self._tracks[camera]
+
+    def _lose(self, camera: str, reason: EndReason) -> list[Event]:
+        return [
+            each for track in self._tracks.get(camera, ()) for each in _only(track.lose(reason))
+        ]
+
+    def _stored(self, events: list[Event]) -> list[Change]:
+        """Writes events, and whatever is still to be written before them."""
+        waiting = self._unstored + events
+        if self._store is None or not waiting:
+            return [Change(event) for event in events]
+        try:
+            sequences = self._store.write(waiting)
+        except StoreError as error:
+            if not self._unstored:  # once, and not for each change of a full disk's week
+                _log.error("%s; events go on unstored until then", error)
+            self._unstored = waiting
+            return [Change(event) for event in events]
+        if self._unstored:
+            _log.warning("events are stored again, those of the meantime too")
+        skipped, self._unstored = len(self._unstored), []
+        return [
+            Change(event, sequence)
+            for event, sequence in zip(events, sequences[skipped:], strict=True)
+        ]
+
+
+class StreamClock:
+    """The time of one camera's stream, in seconds: it goes on over a cut, and never back."""
+
+    def __init__(self) -> None:
+        self._epoch: int | None = None
+        self._position_s = self._now_s = 0.0
+        self._capture_ns = 0
+
+    def begins_anew(self, epoch: int) -> bool:
+        """Whether a prediction of this epoch is the first after a cut."""
+        return self._epoch not in (None, epoch)
+
+    def advance(self, epoch: int, position_s: float, capture_ns: int) -> float:
+        """The time at a prediction: by the grid inside an epoch, else by the capture times."""
+        if self._epoch == epoch:
+            self._now_s += max(0.0, position_s - self._position_s)
+        elif self._epoch is not None:
+            self._now_s += max(0.0, (capture_ns - self._capture_ns) / 1e9)
+        self._epoch, self._position_s, self._capture_ns = epoch, position_s, capture_ns
+        return self._now_s
+
+
+def _only(event: Event | None) -> Iterable[Event]:
+    return () if event is None else (event,)

@@ -1,0 +1,110 @@
+"""An event, as it stands after each change of its life."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+
+import msgspec
+
+from stream.events.rule import RuleConfig, Severity
+
+Phase = Literal["start", "update", "end"]
+EndReason = Literal["below_exit", "stream_lost", "shutdown", "disabled", "crash"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One action on one camera, from when it began until it is over. Times are UTC nanoseconds.
+
+    event_id: the same for life. revision: rises by one with every change, from 0.
+    label: the likeliest of the rule's labels at the peak.
+    start_ns: the newest frame of the first prediction at or above `enter`. The action itself began
+        up to `onset_uncertainty_s` before.
+    seen_ns: the newest frame of the last prediction that counted.
+    end_ns: the last one at or above `exit`; None while it goes on.
+    peak: the highest probability so far, at `peak_ns`.
+    """
+
+    event_id: str
+    revision: int
+    phase: Phase
+    site: str
+    camera: str
+    rule: str
+    label: str
+    severity: Severity
+    start_ns: int
+    seen_ns: int
+    peak: float
+    peak_ns: int
+    enter: float
+    exit: float
+    min_duration_s: float
+    merge_gap_s: float
+    onset_uncertainty_s: float
+    end_ns: int | None = None
+    end_reason: EndReason | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.phase != "end"
+
+    @property
+    def duration_s(self) -> float:
+        """From its start to its end, or to what was last seen of it."""
+        return ((self.seen_ns if self.end_ns is None else self.end_ns) - self.start_ns) / 1e9
+
+    def seen(self, seen_ns: int, *, p: float, label: str) -> Event:
+        """The same revision, with what was seen since: nobody has been told of it yet."""
+        if p <= self.peak:
+            return msgspec.structs.replace(self, seen_ns=seen_ns)
+        return msgspec.structs.replace(self, seen_ns=seen_ns, peak=p, peak_ns=seen_ns, label=label)
+
+    def updated(self) -> Event:
+        """The next revision of an event that goes on."""
+        return msgspec.structs.replace(self, phase="update", revision=self.revision + 1)
+
+    def ended(self, reason: EndReason, end_ns: int | None = None) -> Event:
+        """The last revision; at what was last seen of it where no end is given."""
+        return msgspec.structs.replace(
+            self,
+            phase="end",
+            revision=self.revision + 1,
+            end_reason=reason,
+            end_ns=self.seen_ns if end_ns is None else end_ns,
+        )
+
+
+def new_event(
+    rule: RuleConfig,
+    *,
+    site: str,
+    camera: str,
+    label: str,
+    start_ns: int,
+    seen_ns: int,
+    peak: float,
+    peak_ns: int,
+    onset_uncertainty_s: float,
+) -> Event:
+    """The first revision."""
+    return Event(
+        event_id=uuid.uuid4().hex,
+        revision=0,
+        phase="start",
+        site=site,
+        camera=camera,
+        rule=rule.name,
+        label=label,
+        severity=rule.severity,
+        start_ns=start_ns,
+        seen_ns=seen_ns,
+        peak=peak,
+        peak_ns=peak_ns,
+        enter=rule.enter,
+        exit=rule.exit,
+        min_duration_s=rule.min_duration_s,
+        merge_gap_s=rule.merge_gap_s,
+        onset_uncertainty_s=onset_uncertainty_s,
+    )

@@ -1,0 +1,120 @@
+"""`gesta events`: what is in the event store, for people, programs and spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from stream.errors import ConfigError
+from stream.events.event import Event
+from stream.events.store import EventStore
+from stream.messaging.messages import utc
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+COLUMNS = (
+    "event_id", "camera", "rule", "label", "severity", "start", "end", "duration_s", "peak",
+    "end_reason", "revision",
+)  # fmt: skip
+
+
+def list_events(
+    path: Path,
+    *,
+    since: str | None,
+    until: str | None,
+    labels: Sequence[str],
+    cameras: Sequence[str],
+    rules: Sequence[str],
+    form: str,
+) -> None:
+    """Prints the events that began in a time.
+
+    Args:
+        since, until: as `moment_ns` takes them; None for no bound.
+        form: table, json (one object a line) or csv.
+
+    Raises:
+        ConfigError: a time that can't be read.
+        StoreError: there is no such store, or it can't be read.
+    """
+    now = datetime.now(UTC)
+    store = EventStore(path, read_only=True)
+    try:
+        found = store.events(
+            since_ns=None if since is None else moment_ns(since, now),
+            until_ns=None if until is None else moment_ns(until, now),
+            labels=labels,
+            cameras=cameras,
+            rules=rules,
+        )
+        {"table": _as_table, "json": _as_json, "csv": _as_csv}[form](found)
+    finally:
+        store.close()
+
+
+def moment_ns(text: str, now: datetime) -> int:
+    """UTC nanoseconds of "90m" (so long ago), "2026-11-26" or "2026-11-26T14:00".
+
+    The last two are local time, unless they name a zone.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    if (match := _AGO.fullmatch(text)) is not None:
+        ago = timedelta(**{_UNITS[match[2]]: float(match[1])})
+        return int((now - ago).timestamp() * 1_000_000_000)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1_000_000_000)
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            f'"{text}" is no time; write 90m, 2h or 7d for so long ago, or 2026-11-26T14:00'
+        ) from None
+
+
+def _row(event: Event) -> dict[str, object]:
+    return {
+        "event_id": event.event_id,
+        "camera": event.camera,
+        "rule": event.rule,
+        "label": event.label,
+        "severity": event.severity,
+        "start": utc(event.start_ns),
+        "end": None if event.end_ns is None else utc(event.end_ns),
+        "duration_s": round(event.duration_s, 3),
+        "peak": event.peak,
+        "end_reason": event.end_reason,
+        "revision": event.revision,
+    }
+
+
+def _as_json(events: Iterable[Event]) -> None:
+    for event in events:
+        sys.stdout.write(msgspec.json.encode(_row(event)).decode() + "\n")
+
+
+def _as_csv(events: Iterable[Event]) -> None:
+    table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    for event in events:
+        table.writerow(_row(event))
+
+
+def _as_table(events: Iterable[Event]) -> None:
+    count = 0
+    for event in events:
+        start = datetime.fromtimestamp(event.start_ns / 1e9, UTC).astimezone()
+        lasted = f"{event.duration_s:7.1f} s" if event.end_ns is not None else "  goes on"
+        sys.stdout.write(
+            f"{start:%Y-%m-%d %H:%M:%S}  {lasted}  {event.severity:<8}  {event.camera:<12}  "
+            f"{event.rule}: {event.label}, peak {event.peak:.0%}"
+            f"{'' if event.end_reason in (None, 'below_exit') else f' ({event.end_reason})'}\n"
+        )
+        count += 1
+    sys.stdout.write(f"{count} events\n")

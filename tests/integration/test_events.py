@@ -1,0 +1,97 @@
+"""Events of a real daemon: told, stored, listed, and ended whatever becomes of the daemon."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes import Daemon, Message, gesta
+
+CLASSES = [f"class_{number}" for number in range(6)]  # those of the bundles drawn here
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A rule that any prediction fulfils, and a store beside it."""
+    file = tmp_path / "gesta.toml"
+    file.write_text(
+        f'[events]\nstore = "{tmp_path / "events.sqlite"}"\n'
+        f'[[rule]]\nname = "anything"\nlabels = {CLASSES}\nenter = 0.99\nseverity = "critical"\n'
+    )
+    return file
+
+
+def stored(config: Path) -> list[Message]:
+    done = gesta("events", "--config", config, "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def event(daemon: Daemon, phase: str, **fields: object) -> Message:
+    def found() -> Message | None:
+        return next(iter(daemon.messages.of("event", phase=phase, **fields)), None)
+
+    message: Message = daemon.wait_for(found, f"event {phase} {fields}", 60)
+    return message
+
+
+def test_an_event_is_told_stored_and_ended_at_a_stop(light_bundle: Path, config: Path) -> None:
+    with Daemon("scene:", "--config", config, "--bundle", light_bundle) as daemon:
+        start = event(daemon, "start")
+        assert (start["rule"], start["severity"], start["sequence"]) == ("anything", "critical", 1)
+        (row,) = stored(config)  # while the daemon runs
+        assert (row["event_id"], row["end"]) == (start["event_id"], None)
+        assert daemon.stop(signal.SIGTERM, timeout_s=30) == 0
+        end = event(daemon, "end")
+        assert (end["event_id"], end["end_reason"]) == (start["event_id"], "shutdown")
+    (row,) = stored(config)
+    assert (row["end_reason"], row["end"]) == ("shutdown", end["end"])
+
+
+def test_a_killed_daemons_event_is_ended_by_the_next_one(light_bundle: Path, config: Path) -> None:
+    with Daemon("scene:", "--config", config, "--bundle", light_bundle) as daemon:
+        first = event(daemon, "start")
+        daemon.stop(signal.SIGKILL, timeout_s=30)
+    assert [row["end_reason"] for row in stored(config)] == [None]
+    with Daemon("scene:", "--config", config, "--bundle", light_bundle) as daemon:
+        end = event(daemon, "end", event_id=first["event_id"])
+        assert (end["end_reason"], end["revision"]) == ("crash", first["revision"] + 1)
+        assert end["end"] >= first["start"]
+        second = event(daemon, "start")
+        assert second["event_id"] != first["event_id"]
+        assert first["sequence"] < end["sequence"] < second["sequence"]
+        daemon.stop(signal.SIGTERM, timeout_s=30)
+    assert [row["end_reason"] for row in stored(config)] == ["crash", "shutdown"]
+
+
+def test_a_file_is_tried_against_rules(
+    light_bundle: Path, config: Path, tmp_path: Path, clip: Path
+) -> None:
+    picture = tmp_path / "events.svg"
+    given = ("--rules", config, "--bundle", light_bundle, "--precision", "fp32", "--json")
+    done = gesta("replay", clip, *given, "--picture", picture)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["rule"] == "anything"
+    assert picture.read_text().startswith("<svg")
+    assert not (tmp_path / "events.sqlite").exists()
+
+
+def test_what_is_wrong_gets_a_sentence(light_bundle: Path, config: Path, tmp_path: Path) -> None:
+    given = ("run", "scene:", "--config", config, "--bundle", light_bundle, "--precision", "fp32")
+    whole = config.read_text()
+    config.write_text(whole.replace("'class_1'", "'clas_1'"))
+    done = gesta(*given)
+    assert done.returncode == 2
+    assert "rule[0].labels: \"clas_1\" is no class of bundle 'light'; did you mean" in done.stderr
+    config.write_text(whole)
+    (tmp_path / "events.sqlite").write_text(
+        "no store at all, but a text that is long enough\n" * 99
+    )
+    done = gesta(*given)
+    assert done.returncode == 5
+    assert "is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
