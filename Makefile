@@ -10,13 +10,13 @@ TEST = .venv-test/bin
 # By the environment, so that a URL's & and ? reach no shell, and its password no screen.
 export SOURCE
 
-.PHONY: demo test lint unit soak rtsp-server bench clean
+.PHONY: demo test lint unit soak test-servers bench clean
 
 demo: .venv/installed
 	@.venv/bin/gesta run "$$SOURCE" --watch --loop --realtime
 
 # A process for each room: the stream's tests then run without torch, as the daemon does.
-test: lint rtsp-server
+test: lint test-servers
 	$(TEST)/python -m pytest tests/engine
 	$(TEST)/python -m pytest tests/stream
 	$(TEST)/python -m pytest tests/training
@@ -34,9 +34,9 @@ unit: .venv-test/installed
 soak: .venv-test/installed
 	GESTA_SOAK_S=600 $(TEST)/python -m pytest -m soak -s
 
-# A second, independent RTSP server for the tests, where this machine allows installing it.
-rtsp-server:
-	@deploy/install_test_rtsp_server.sh
+# What the tests talk to, where this machine allows installing it.
+test-servers:
+	@deploy/install_test_servers.sh
 
 bench: .venv-test/installed
 	$(TEST)/gesta-engine bench

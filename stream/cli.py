@@ -46,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _guarded(arguments)
     if argv is None and stop.is_set():  # this process is the command's own
         ignore_signals()
-    if any(thread.name.startswith(("capture:", "inference")) for thread in threading.enumerate()):
+    if any(
+        thread.name.startswith(("capture:", "inference", "courier:"))
+        for thread in threading.enumerate()
+    ):
         # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
         sys.stdout.flush()
         if sys.stderr.isatty():

@@ -22,6 +22,7 @@ import msgspec
 
 from stream import url as urls
 from stream.errors import ConfigError
+from stream.events.receivers import MqttConfig, WebhookConfig
 from stream.events.rule import RuleConfig, check_rules
 from stream.events.schedule import ScheduleConfig
 from stream.references import References
@@ -104,7 +105,7 @@ class Config(
     frozen=True,
     forbid_unknown_fields=True,
     kw_only=True,
-    rename={"cameras": "camera", "rules": "rule"},
+    rename={"cameras": "camera", "rules": "rule", "webhooks": "webhook"},
 ):
     """The whole daemon's configuration.
 
@@ -122,6 +123,8 @@ class Config(
     events: EventsConfig = EventsConfig()
     cameras: tuple[CameraConfig, ...] = ()
     rules: tuple[RuleConfig, ...] = ()
+    webhooks: tuple[WebhookConfig, ...] = ()
+    mqtt: MqttConfig | None = None
 
 
 def load_config(
@@ -230,7 +233,7 @@ def _explained(message: str) -> ConfigError:
     )
     if what.startswith("unknown value"):
         what = f"{what}; use one of {', '.join(map(repr, _allowed(path)))}"
-    if path in ("camera", "rule"):
+    if path in ("camera", "rule", "webhook"):
         return ConfigError(f"{path}: is no list of tables; write [[{path}]], in two brackets")
     if path.endswith(".url"):
         what = what.partition(", got")[0]
@@ -260,6 +263,8 @@ _TYPES: Mapping[str, type[msgspec.Struct]] = {
     "camera": CameraConfig,
     "rule": RuleConfig,
     "rule.schedule": ScheduleConfig,
+    "webhook": WebhookConfig,
+    "mqtt": MqttConfig,
 }
 
 
@@ -288,6 +293,7 @@ def _check(config: Config) -> None:
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
         _check_url(f"{path}.url", camera.url)
+    _check_receivers(config)
     check_rules(config.rules, [camera.name for camera in config.cameras])
     if not config.events.store:
         raise ConfigError("events.store: is empty; name a file, or leave it out")
@@ -295,6 +301,22 @@ def _check(config: Config) -> None:
         raise ConfigError(
             f"events.keep_days: must be a number of days from 0, not {config.events.keep_days}"
         )
+
+
+def _check_receivers(config: Config) -> None:
+    seen = set[str]()
+    for index, webhook in enumerate(config.webhooks):
+        path = f"webhook[{index}]"
+        _check_name(f"{path}.name", webhook.name)
+        if webhook.name in seen:
+            raise ConfigError(f'{path}.name: another webhook is "{webhook.name}" too; rename one')
+        seen.add(webhook.name)
+        webhook.check(path)
+    if config.mqtt is not None:
+        config.mqtt.check("mqtt")
+    if (config.webhooks or config.mqtt) and not config.rules:
+        key = "webhook" if config.webhooks else "mqtt"
+        raise ConfigError(f"{key}: there is no rule, so nothing to tell; add a [[rule]]")
 
 
 def _check_name(path: str, name: str) -> None:

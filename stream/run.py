@@ -15,6 +15,7 @@ from stream.capture import CaptureThread
 from stream.config import CameraConfig, Config
 from stream.daemon import BEAT_EVERY_S, Daemon
 from stream.errors import SourceError
+from stream.events.courier import Courier, Sink, stop_couriers
 from stream.events.desk import EventDesk
 from stream.events.rule import check_labels
 from stream.events.store import EventStore
@@ -56,7 +57,7 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
     wakeup = Event()
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
-    with closing(_event_desk(config, opening)) as events:
+    with _event_desk(config, opening) as events:
         publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
         try:
             daemon = _daemon(config, opening, events, publisher, queues, wakeup, stop)
@@ -130,15 +131,54 @@ def _daemon(
     )
 
 
-def _event_desk(config: Config, opening: Opening) -> EventDesk:
-    """The rules' desk, with its store open where there are any."""
-    return EventDesk(
+@contextmanager
+def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
+    """The rules' desk; where there are any, with its store open, and couriers to every sink."""
+    path = Path(config.events.store)
+    couriers: list[Courier] = []
+
+    def wake() -> None:
+        for courier in couriers:
+            courier.wake()
+
+    def present(camera: str, here: bool) -> None:
+        for courier in couriers:
+            courier.sink.present(camera, here)
+
+    desk = EventDesk(
         config.rules,
         classes=opening.manifest.classes,
         window_s=opening.manifest.window_s,
-        store=EventStore(Path(config.events.store)) if config.rules else None,
+        store=EventStore(path) if config.rules else None,
+        stored=wake,
+        present=present,
         keep_s=config.events.keep_days * 86_400,
     )
+    with closing(desk):
+        couriers += [Courier(path, sink) for sink in _sinks(config)]
+        for courier in couriers:
+            courier.start()
+        try:
+            yield desk
+        finally:
+            stop_couriers(couriers)
+
+
+def _sinks(config: Config) -> Iterator[Sink]:
+    """Everyone outside who is told of events."""
+    if config.webhooks:
+        from stream.events.webhook import Webhook
+
+        for webhook in config.webhooks:
+            yield Webhook(webhook, node=config.node)
+    if config.mqtt is not None:
+        from stream.events.mqtt import Mqtt
+
+        cameras = {
+            camera.name: [rule for rule in config.rules if rule.holds_for(camera.name)]
+            for camera in config.cameras
+        }
+        yield Mqtt(config.mqtt, site=config.site, node=config.node, cameras=cameras)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import sys
 import threading
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-INSTALL = "deploy/install_test_rtsp_server.sh"
+INSTALL = "deploy/install_test_servers.sh"
 READY_S = 20.0
 # The valve stalls the stream, and nobody is told.
 PIPELINE = (

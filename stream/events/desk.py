@@ -36,6 +36,8 @@ class EventDesk:
         classes: the bundle's, in the order of the probabilities.
         window_s: how much time a prediction sees.
         store: where each change is written before it is given out; None for a dry run.
+        stored: called whenever something was written.
+        present: told of each camera that came or went.
         keep_s: ended events that began longer ago are forgotten; 0 keeps them all.
         observed: told of each observation by the rule's name, for a picture of them.
     """
@@ -47,6 +49,8 @@ class EventDesk:
         classes: Sequence[str],
         window_s: float,
         store: EventStore | None = None,
+        stored: Callable[[], None] = lambda: None,
+        present: Callable[[str, bool], None] = lambda camera, here: None,  # noqa: ARG005
         keep_s: float = 0.0,
         observed: Callable[[str, Observation], None] = lambda rule, seen: None,  # noqa: ARG005
     ) -> None:
@@ -56,6 +60,8 @@ class EventDesk:
         }
         self._window_s = window_s
         self._store = store
+        self._told_of_stored = stored
+        self._told_of_cameras = present
         self._keep_s = keep_s
         self._observed = observed
         self._tracks: dict[str, list[Track]] = {}  # by camera
@@ -112,7 +118,10 @@ class EventDesk:
 
     def told(self, status: Status) -> list[Change]:
         """Takes a camera's state: one that shows nothing ends its events."""
-        if status.camera is None or status.state not in _GONE:
+        if status.camera is None:
+            return []
+        self._told_of_cameras(status.camera, status.state == "live")
+        if status.state not in _GONE:
             return []
         return self._stored(self._lose(status.camera, "stream_lost"))
 
@@ -170,6 +179,7 @@ class EventDesk:
         if self._unstored:
             _log.warning("events are stored again, those of the meantime too")
         skipped, self._unstored = len(self._unstored), []
+        self._told_of_stored()
         return [
             Change(event, sequence)
             for event, sequence in zip(events, sequences[skipped:], strict=True)

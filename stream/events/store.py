@@ -3,6 +3,7 @@
     events     what each event is now, with what one looks for in columns of their own
     changes    every revision as it was told, numbered without a gap that matters: a number that
                was given is never given again
+    cursors    how far each receiver outside has got in the changes (`outbox`)
 
 A change is in both or in neither. The file is written ahead (WAL) and synced with each change, so
 neither a killed daemon nor a power cut loses what was told.
@@ -14,17 +15,17 @@ import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from stream.errors import StoreError
+from stream.events.database import connect, explained, transaction
 from stream.events.event import Event
 
 VERSION = 1  # of the schema, in the file's `user_version`
-BUSY_S = 5.0  # how long a reader's lock is waited for
 
 _MIGRATIONS = {  # from version n to n + 1
     0: """
@@ -47,6 +48,10 @@ _MIGRATIONS = {  # from version n to n + 1
             body BLOB NOT NULL,
             UNIQUE (event_id, revision)
         );
+        CREATE TABLE cursors (
+            sink TEXT PRIMARY KEY,
+            sequence INTEGER NOT NULL
+        ) WITHOUT ROWID;
     """,
 }
 
@@ -74,21 +79,15 @@ class EventStore:
         self.path = path
         if read_only and not path.is_file():
             raise StoreError(f"there is no event store {path}; check the path")
-        with self._explained("opened"), ExitStack() as opened:
+        with explained(self.path, "opened"), ExitStack() as opened:
             if not read_only:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened.enter_context(_locked(path))
-            self._connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
-                uri=True,
-                timeout=BUSY_S,
-                isolation_level=None,
-            )
+            self._connection = connect(path, "ro" if read_only else "rwc")
             opened.callback(self._connection.close)
             self._check()
             if not read_only:
                 self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
                 self._migrate()
             self._opened = opened.pop_all()
 
@@ -102,7 +101,7 @@ class EventStore:
         Raises:
             StoreError: nothing was stored.
         """
-        with self._explained("written"), self._transaction():
+        with explained(self.path, "written"), transaction(self._connection):
             return [self._write(event) for event in events]
 
     def open_events(self) -> list[Event]:
@@ -127,7 +126,7 @@ class EventStore:
 
     def changes(self, after: int = 0, limit: int = 1000) -> list[tuple[int, Event]]:
         """The next changes after a number, with theirs."""
-        with self._explained("read"):
+        with explained(self.path, "read"):
             rows = self._connection.execute(
                 "SELECT sequence, body FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 (after, limit),
@@ -136,7 +135,7 @@ class EventStore:
 
     def forget(self, before_ns: int) -> int:
         """Deletes the events that ended and began before a time; returns how many."""
-        with self._explained("written"), self._transaction():
+        with explained(self.path, "written"), transaction(self._connection):
             self._connection.execute(
                 """DELETE FROM changes WHERE event_id IN
                    (SELECT event_id FROM events WHERE start_ns < ? AND NOT is_open)""",
@@ -164,7 +163,7 @@ class EventStore:
         return added.lastrowid
 
     def _read(self, query: str, values: Sequence[object] = ()) -> Iterator[Event]:
-        with self._explained("read"):
+        with explained(self.path, "read"):
             for (body,) in self._connection.execute(query, values):
                 yield _decode(body)
 
@@ -186,41 +185,10 @@ class EventStore:
     def _migrate(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         for old in range(version, VERSION):
-            with self._transaction():
+            with transaction(self._connection):
                 for statement in _MIGRATIONS[old].split(";"):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {old + 1}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """A sentence for whatever SQLite or the disk says."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"the event store {self.path} can't be {what} ({error}); make room, or see to its "
-                "permissions"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"the event store {self.path} is damaged ({error}); move it away to start anew, or "
-                "rescue it with sqlite3's .recover"
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"the event store {self.path} can't be {what} ({error.strerror}); choose another "
-                "path"
-            ) from error
 
 
 def _locked(path: Path) -> BinaryIO:

@@ -12,6 +12,7 @@ from engine.arrays import F32, U8
 from engine.manifest import Manifest
 from engine.recogniser import Recognition
 from stream.events.event import Event
+from stream.events.report import facts
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import (
     Attention,
@@ -21,9 +22,7 @@ from stream.messaging.messages import (
     Latency,
     MapBlob,
     Model,
-    Peak,
     Prediction,
-    Thresholds,
     Time,
     TopLabel,
     Window,
@@ -136,25 +135,8 @@ class Writer:
         """A change of an event. sequence: its number in the store, where it is stored."""
         return EventChange(
             **self._envelope.fields("event", event.camera),
-            event_id=event.event_id,
-            phase=event.phase,
-            revision=event.revision,
             sequence=sequence,
-            rule=event.rule,
-            label=event.label,
-            severity=event.severity,
-            start=utc(event.start_ns),
-            end=None if event.end_ns is None else utc(event.end_ns),
-            duration_s=round(event.duration_s, 6),
-            onset_uncertainty_s=round(event.onset_uncertainty_s, 6),
-            peak=Peak(p=event.peak, at=utc(event.peak_ns)),
-            thresholds=Thresholds(
-                enter=event.enter,
-                exit=event.exit,
-                min_duration_s=event.min_duration_s,
-                merge_gap_s=event.merge_gap_s,
-            ),
-            end_reason=event.end_reason,
+            **facts(event),
         )
 
     def _top(self, recognition: Recognition) -> tuple[TopLabel, ...]:

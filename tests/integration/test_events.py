@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from stream.events.store import EventStore
 from tests.integration.processes import Daemon, Message, gesta
+from tests.stream.events.test_webhook import Receiver
 
 CLASSES = [f"class_{number}" for number in range(6)]  # those of the bundles drawn here
 
@@ -65,6 +67,40 @@ def test_a_killed_daemons_event_is_ended_by_the_next_one(light_bundle: Path, con
         assert first["sequence"] < end["sequence"] < second["sequence"]
         daemon.stop(signal.SIGTERM, timeout_s=30)
     assert [row["end_reason"] for row in stored(config)] == ["crash", "shutdown"]
+
+
+def test_every_change_reaches_a_webhook_in_order_through_kills_and_refusals(
+    light_bundle: Path, config: Path, tmp_path: Path
+) -> None:
+    receiver = Receiver()
+    with config.open("a") as file:
+        file.write(f'[[webhook]]\nname = "vms"\nurl = "http://{receiver.address}/hook"\n')
+    for status in (500, 204, 500):
+        receiver.status = status
+        with Daemon("scene:", "--config", config, "--bundle", light_bundle) as daemon:
+            event(daemon, "start")
+            daemon.stop(signal.SIGKILL, timeout_s=30)
+    receiver.status = 204
+    with Daemon("scene:", "--config", config, "--bundle", light_bundle) as daemon:
+        event(daemon, "start")
+        store = EventStore(tmp_path / "events.sqlite", read_only=True)
+        daemon.wait_for(lambda: len(receiver.accepted) >= len(store.changes()), "every change", 60)
+        assert daemon.stop(signal.SIGTERM, timeout_s=30) == 0
+    changes = [(number, each.event_id, each.revision) for number, each in store.changes()]
+    accepted = [json.loads(body) for body in receiver.accepted]
+    heard = [(each["sequence"], each["event_id"], each["revision"]) for each in accepted]
+    first_time = list(dict.fromkeys(heard))  # told twice, where a kill came between
+    assert first_time == changes[: len(first_time)]
+    assert set(changes) - set(heard) <= {changes[-1]}  # the last word may wait for the next start
+    by_event: dict[str, list[int]] = {}
+    for _, event_id, revision in changes:
+        by_event.setdefault(event_id, []).append(revision)
+    assert len(by_event) == 4
+    assert all(revisions == list(range(len(revisions))) for revisions in by_event.values())
+    assert store.open_events() == []
+    store.close()
+    receiver.shutdown()
+    receiver.server_close()
 
 
 def test_a_file_is_tried_against_rules(

@@ -1,0 +1,233 @@
+"""An MQTT broker: changes of events, and the state of each rule on each camera for Home Assistant.
+
+BASE/SITE/CAMERA/event            every change as JSON, QoS 1
+BASE/SITE/CAMERA/RULE/state       ON while an event goes on, else OFF; retained
+BASE/SITE/node/NODE/availability  online, or offline by last will; retained
+DISCOVERY/...                     what Home Assistant makes entities of; retained
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from stream.errors import ConfigError
+from stream.events.courier import DeliveryError
+from stream.events.event import Event
+from stream.events.receivers import MqttConfig
+from stream.events.report import report
+from stream.events.rule import RuleConfig
+
+ARRIVES_WITHIN_S = 10.0
+KEEPALIVE_S = 30
+CONNECTS_WITHIN_S = 10.0
+
+
+class Mqtt:
+    """A sink. It connects when it is first needed, and again whenever it has to.
+
+    Args:
+        cameras: by name, the rules that hold for each.
+
+    Raises:
+        ConfigError: certificates can't be read.
+    """
+
+    name = "mqtt"
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        site: str,
+        node: str,
+        cameras: Mapping[str, Sequence[RuleConfig]],
+    ) -> None:
+        self._config = config
+        self._site = site
+        self._node = node
+        self._cameras = cameras
+        self._connected = threading.Event()
+        self._closed = threading.Event()
+        self._refusal = ""
+        self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
+        self._present = dict.fromkeys(cameras, False)
+        self._availability = f"{config.base}/{site}/node/{node}/availability"
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"gesta-{site}-{node}",
+            clean_session=True,  # the store keeps what hasn't arrived
+        )
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.will_set(self._availability, "offline", qos=1, retain=True)
+        self._client.reconnect_delay_set(1, 30)
+        if config.user is not None:
+            self._client.username_pw_set(config.user, config.password)
+        if config.tls:
+            self._client.tls_set_context(_trust(config))
+        self._started = False
+
+    def tell(self, sequence: int, event: Event) -> None:
+        """Publishes one change, and what it makes of the rule's state."""
+        self._connect()
+        topic = f"{self._config.base}/{self._site}/{event.camera}"
+        key = (event.camera, event.rule)
+        if event.is_open:
+            self._open[key] = event.event_id
+        elif self._open.get(key) == event.event_id:
+            del self._open[key]
+        sent = [
+            self._client.publish(f"{topic}/event", report(sequence, event, node=self._node), qos=1),
+            self._client.publish(
+                f"{topic}/{event.rule}/state", self._state(*key), qos=1, retain=True
+            ),
+        ]
+        for each in sent:
+            try:
+                each.wait_for_publish(ARRIVES_WITHIN_S)
+            except (RuntimeError, ValueError) as error:
+                raise DeliveryError(
+                    f"mqtt: {self._config.address} takes nothing ({error})"
+                ) from error
+            if not each.is_published():
+                raise DeliveryError(f"mqtt: {self._config.address} doesn't confirm an event")
+
+    def present(self, camera: str, here: bool) -> None:
+        """Whether a camera's sensors mean anything now."""
+        self._present[camera] = here
+        if self._connected.is_set():
+            self._publish_presence(camera)
+
+    def close(self) -> None:
+        """Says that nobody watches any more."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        if self._connected.is_set():
+            self._client.publish(self._availability, "offline", qos=1, retain=True)
+        self._client.disconnect()
+        if self._started:
+            self._client.loop_stop()
+
+    def _connect(self) -> None:
+        """Waits for the connection. paho's own thread makes it, and makes it again."""
+        if not self._started:
+            host, _, port = self._config.address.rpartition(":")
+            self._client.connect_async(host, int(port), KEEPALIVE_S)
+            self._client.loop_start()
+            self._started = True
+        if not self._connected.wait(CONNECTS_WITHIN_S):
+            why = self._refusal or "can't be reached"
+            raise DeliveryError(f"mqtt: {self._config.address} {why}")
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: object,  # noqa: ARG002
+        flags: object,  # noqa: ARG002
+        reason: Any,
+        properties: object,  # noqa: ARG002
+    ) -> None:
+        if reason.is_failure:
+            self._refusal = f"refuses the connection ({reason})"
+            return
+        self._refusal = ""
+        client.publish(self._availability, "online", qos=1, retain=True)
+        if self._config.discovery:
+            client.subscribe(f"{self._config.discovery}/status", qos=1)
+            self._announce()
+        for camera, rules in self._cameras.items():
+            self._publish_presence(camera)
+            for rule in rules:
+                topic = f"{self._config.base}/{self._site}/{camera}/{rule.name}/state"
+                client.publish(topic, self._state(camera, rule.name), qos=1, retain=True)
+        self._connected.set()
+
+    def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
+        self._connected.clear()
+
+    def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002
+        """Home Assistant has started anew, and asks who is there."""
+        if message.payload == b"online":
+            self._announce()
+
+    def _publish_presence(self, camera: str) -> None:
+        topic = f"{self._config.base}/{self._site}/{camera}/availability"
+        here = "online" if self._present[camera] else "offline"
+        self._client.publish(topic, here, qos=1, retain=True)
+
+    def _state(self, camera: str, rule: str) -> str:
+        return "ON" if (camera, rule) in self._open else "OFF"
+
+    def _announce(self) -> None:
+        """Tells Home Assistant what there is."""
+        for topic, payload in self.discovery():
+            self._client.publish(topic, json.dumps(payload), qos=1, retain=True)
+
+    def discovery(self) -> list[tuple[str, dict[str, Any]]]:
+        """Topics and payloads of Home Assistant's MQTT discovery: for each camera a device with an
+        event entity, and a binary sensor a rule.
+        """
+        found = []
+        for camera, rules in self._cameras.items():
+            topic = f"{self._config.base}/{self._site}/{camera}"
+            own = f"gesta_{self._site}_{camera}"
+            common = {
+                "availability": [
+                    {"topic": self._availability},
+                    {"topic": f"{topic}/availability"},
+                ],
+                "availability_mode": "all",
+                "device": {
+                    "identifiers": [own],
+                    "name": f"Gesta {camera}",
+                    "manufacturer": "Gesta",
+                },
+            }
+            found.append((
+                f"{self._config.discovery}/event/{own}/config",
+                {
+                    **common,
+                    "unique_id": own,
+                    "name": "Event",
+                    "state_topic": f"{topic}/event",
+                    "event_types": ["start", "update", "end"],
+                    "value_template": "{{ {'event_type': value_json.phase, "
+                    "'rule': value_json.rule, 'label': value_json.label, "
+                    "'severity': value_json.severity, 'event_id': value_json.event_id, "
+                    "'start': value_json.start, 'end': value_json.end} | to_json }}",
+                },
+            ))  # fmt: skip
+            found += [
+                (
+                    f"{self._config.discovery}/binary_sensor/{own}_{rule.name}/config",
+                    {
+                        **common,
+                        "unique_id": f"{own}_{rule.name}",
+                        "name": rule.name,
+                        "state_topic": f"{topic}/{rule.name}/state",
+                    },
+                )
+                for rule in rules
+            ]
+        return found
+
+
+def _trust(config: MqttConfig) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=config.ca)
+        if config.cert is not None:
+            context.load_cert_chain(config.cert, config.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"mqtt: its certificates can't be read ({error}); check the paths"
+        ) from error
+    return context

@@ -1,0 +1,60 @@
+"""What a receiver outside has still to be told: the changes in the store after its cursor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from stream.events.database import connect, explained
+from stream.events.event import Event
+
+
+class Outbox:
+    """One sink's view of the store, on a connection of its own. For one thread.
+
+    A sink that is new begins with the changes after its first opening.
+
+    Raises:
+        StoreError: the store can't be opened.
+    """
+
+    def __init__(self, path: Path, sink: str) -> None:
+        self._path = path
+        self._sink = sink
+        with explained(path, "opened"):
+            self._connection = connect(path, "rw")
+            self._connection.execute(
+                """INSERT OR IGNORE INTO cursors SELECT ?, coalesce(
+                   (SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)""",
+                (sink,),
+            )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def waiting(self, limit: int = 100) -> list[tuple[int, Event]]:
+        """The next changes to be told, with their numbers, oldest first.
+
+        Raises:
+            StoreError: the store can't be read.
+        """
+        with explained(self._path, "read"):
+            rows = self._connection.execute(
+                """SELECT changes.sequence, body FROM changes, cursors
+                   WHERE sink = ? AND changes.sequence > cursors.sequence
+                   ORDER BY changes.sequence LIMIT ?""",
+                (self._sink, limit),
+            ).fetchall()
+        return [(sequence, msgspec.json.decode(body, type=Event)) for sequence, body in rows]
+
+    def told(self, sequence: int) -> None:
+        """Everything up to this number has arrived.
+
+        Raises:
+            StoreError: that can't be noted; it will be told again.
+        """
+        with explained(self._path, "written"):
+            self._connection.execute(
+                "UPDATE cursors SET sequence = ? WHERE sink = ?", (sequence, self._sink)
+            )

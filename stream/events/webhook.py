@@ -1,0 +1,89 @@
+"""A webhook: each change of an event as an HTTP POST, signed as standardwebhooks.com says.
+
+webhook-id: <event id>-<revision>      the same each time it is told: the idempotency key
+webhook-timestamp: <seconds>           of the attempt
+webhook-signature: v1,<base64>         HMAC-SHA256 of "<id>.<timestamp>.<body>", where there is
+                                       a secret
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ssl
+import time
+from collections.abc import Callable
+
+import urllib3
+
+from stream import url as urls
+from stream.errors import ConfigError
+from stream.events.courier import DeliveryError
+from stream.events.event import Event
+from stream.events.receivers import WebhookConfig
+from stream.events.report import report
+
+
+class Webhook:
+    """A sink. Any answer but 2xx counts as not arrived; a redirection isn't followed.
+
+    Raises:
+        ConfigError: the certificates can't be read.
+    """
+
+    def __init__(
+        self, config: WebhookConfig, *, node: str, utc_s: Callable[[], float] = time.time
+    ) -> None:
+        self.name = f"webhook:{config.name}"
+        self._node = node
+        self._utc_s = utc_s
+        self._secret = None if config.secret is None else config.secret.encode()
+        self._host = config.host
+        url = urls.parse(config.url)
+        self._url = f"{self._host}{url.path}"
+        self._headers = {"content-type": "application/json", "user-agent": "gesta"}
+        if url.user is not None:
+            self._headers |= urllib3.make_headers(basic_auth=f"{url.user}:{url.password or ''}")
+        try:
+            trusted = ssl.create_default_context(cafile=config.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"webhook {config.name}: the certificates {config.ca} can't be read ({error})"
+            ) from error
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(total=config.timeout_s),
+            retries=False,
+            maxsize=1,
+            ssl_context=trusted,
+        )
+
+    def tell(self, sequence: int, event: Event) -> None:
+        """Posts one change."""
+        body = report(sequence, event, node=self._node)
+        key, moment = f"{event.event_id}-{event.revision}", str(int(self._utc_s()))
+        headers = {**self._headers, "webhook-id": key, "webhook-timestamp": moment}
+        headers["idempotency-key"] = key
+        if self._secret is not None:
+            signed = b".".join((key.encode(), moment.encode(), body))
+            digest = hmac.new(self._secret, signed, hashlib.sha256).digest()
+            headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+        try:
+            answer = self._pool.request("POST", self._url, body=body, headers=headers)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise DeliveryError(
+                f"{self.name}: {self._host} can't be reached ({_reason(error)})"
+            ) from error
+        if not 200 <= answer.status < 300:
+            raise DeliveryError(f"{self.name}: {self._host} answers {answer.status}")
+
+    def present(self, camera: str, here: bool) -> None:
+        """A receiver of posts has no use for it."""
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the URL that urllib3 puts into its messages."""
+    return type(error).__name__

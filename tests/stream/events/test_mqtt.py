@@ -1,0 +1,289 @@
+"""Events on MQTT, with a real broker."""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from stream.errors import ConfigError
+from stream.events.courier import DeliveryError
+from stream.events.event import Event
+from stream.events.mqtt import Mqtt
+from stream.events.receivers import MqttConfig
+from tests.stream.events.drawn import rule
+from tests.stream.events.test_store import event
+
+SOON_S = 10.0
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed"),
+]
+
+
+class Broker:
+    """A Mosquitto on loopback, with a listener of its own."""
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._configuration = folder / "mosquitto.conf"
+        self._configuration.write_text(
+            "\n".join([f"listener {self.port} 127.0.0.1", "user root", *lines]) + "\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self._configuration)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline_s = time.monotonic() + SOON_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline_s
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(SOON_S)
+            self._process = None
+
+
+class Reader:
+    """Hears everything on a broker."""
+
+    def __init__(self, port: int, **given: str) -> None:
+        self.heard: queue.Queue[tuple[str, bytes, bool]] = queue.Queue()
+        self.client = paho.Client(CallbackAPIVersion.VERSION2)
+        if given:
+            self.client.username_pw_set(given["user"], given["password"])
+        self.client.on_connect = lambda client, *rest: client.subscribe("#", qos=1)
+        self.client.on_message = lambda client, data, message: self.heard.put(
+            (message.topic, message.payload, message.retain)
+        )
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+
+    def wait_for(
+        self, topic: str, condition: Callable[[bytes], bool] = lambda payload: True
+    ) -> bytes:
+        deadline_s = time.monotonic() + SOON_S
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            try:
+                name, payload, _ = self.heard.get(timeout=left_s)
+            except queue.Empty:
+                break
+            if name == topic and condition(payload):
+                return payload
+        raise AssertionError(f"nothing fitting came on {topic}")
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path, "allow_anonymous true")
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def sink(broker: Broker) -> Iterator[Mqtt]:
+    sink = mqtt(broker.port)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def reader(broker: Broker) -> Iterator[Reader]:
+    reader = Reader(broker.port)
+    yield reader
+    reader.close()
+
+
+def mqtt(port: int, **given: object) -> Mqtt:
+    config = MqttConfig(host="127.0.0.1", port=port, **given)  # type: ignore[arg-type]
+    return Mqtt(config, site="home", node="box", cameras={"hall": [rule()], "yard": []})
+
+
+def until(payload: bytes) -> Callable[[bytes], bool]:
+    return lambda found: found == payload
+
+
+def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
+    first = event()
+    sink.tell(1, first)
+    told = json.loads(reader.wait_for("gesta/home/hall/event"))
+    assert (told["event_id"], told["phase"], told["sequence"]) == (first.event_id, "start", 1)
+    reader.wait_for("gesta/home/hall/moving/state", until(b"ON"))
+    sink.tell(2, first.ended("below_exit"))
+    assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "below_exit"
+    reader.wait_for("gesta/home/hall/moving/state", until(b"OFF"))
+
+
+def test_who_comes_late_knows_the_state(sink: Mqtt, broker: Broker) -> None:
+    sink.present("hall", True)
+    sink.tell(1, event())
+    late = Reader(broker.port)
+    found: dict[str, bytes] = {}
+    deadline_s = time.monotonic() + SOON_S
+    wanted = {
+        "gesta/home/hall/moving/state": b"ON",
+        "gesta/home/hall/availability": b"online",
+        "gesta/home/yard/availability": b"offline",
+        "gesta/home/node/box/availability": b"online",
+    }
+    while not wanted.items() <= found.items() and time.monotonic() < deadline_s:
+        topic, payload, retained = late.heard.get(timeout=SOON_S)
+        assert retained
+        found[topic] = payload
+    assert wanted.items() <= found.items()
+    assert "gesta/home/hall/event" not in found  # what happened is told once, to who was there
+    late.close()
+
+
+def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
+    sink: Mqtt, reader: Reader
+) -> None:
+    sink.tell(1, event())
+    topic = "homeassistant/binary_sensor/gesta_home_hall_moving/config"
+    sensor = json.loads(reader.wait_for(topic))
+    assert sensor["state_topic"] == "gesta/home/hall/moving/state"
+    assert {each["topic"] for each in sensor["availability"]} == {
+        "gesta/home/node/box/availability",
+        "gesta/home/hall/availability",
+    }
+    assert sensor["availability_mode"] == "all"
+    reader.client.publish("homeassistant/status", "online", qos=1)
+    reader.wait_for(topic)
+    announced = json.loads(reader.wait_for("homeassistant/event/gesta_home_yard/config"))
+    assert announced["device"]["identifiers"] == ["gesta_home_yard"]
+    assert announced["state_topic"] == "gesta/home/yard/event"
+
+
+def test_a_camera_that_goes_makes_its_sensors_unavailable(sink: Mqtt, reader: Reader) -> None:
+    sink.tell(1, event())
+    for here, said in ((True, b"online"), (False, b"offline")):
+        sink.present("hall", here)
+        reader.wait_for("gesta/home/hall/availability", until(said))
+
+
+def test_a_stop_says_so_and_so_does_a_death(sink: Mqtt, reader: Reader) -> None:
+    sink.tell(1, event())
+    reader.wait_for("gesta/home/node/box/availability", until(b"online"))
+    sink._client.socket().shutdown(socket.SHUT_RDWR)  # as if the process had been killed
+    reader.wait_for("gesta/home/node/box/availability", until(b"offline"))
+    reader.wait_for("gesta/home/node/box/availability", until(b"online"))  # it came back
+    sink.close()
+    reader.wait_for("gesta/home/node/box/availability", until(b"offline"))
+
+
+def test_a_broker_that_went_away_gets_it_when_it_is_back(sink: Mqtt, broker: Broker) -> None:
+    first = event()
+    sink.tell(1, first)
+    broker.stop()
+    with pytest.raises(DeliveryError, match=r"mqtt: 127.0.0.1:\d+ (can't be reached|doesn't)"):
+        sink.tell(2, first.updated())
+    broker.start()
+    again = Reader(broker.port)
+    _until_told(sink, 2, first.updated())
+    assert json.loads(again.wait_for("gesta/home/hall/event"))["revision"] == 1
+    again.wait_for("gesta/home/hall/moving/state", until(b"ON"))
+    again.close()
+
+
+def _until_told(sink: Mqtt, sequence: int, change: Event) -> None:
+    for _ in range(5):
+        try:
+            sink.tell(sequence, change)
+        except DeliveryError:
+            continue
+        return
+    raise AssertionError("it was never told")
+
+
+def test_a_wrong_password_is_a_sentence_without_it(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(passwords), "gesta", "right"],
+        check=True,
+        capture_output=True,
+    )
+    broker = Broker(tmp_path, "allow_anonymous false", f"password_file {passwords}")
+    broker.start()
+    wrong, right = (mqtt(broker.port, user="gesta", password=word) for word in ("wrong", "right"))
+    with pytest.raises(DeliveryError, match="refuses the connection") as failed:
+        wrong.tell(1, event())
+    assert "wrong" not in str(failed.value)
+    wrong.close()
+    right.tell(1, event())
+    right.close()
+    broker.stop()
+
+
+# paho leaves the socket of a handshake that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_tls_checks_the_brokers_certificate(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-out", str(certificate), "-keyout", str(key)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    broker = Broker(tmp_path, "allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
+    broker.start()
+    trusting = mqtt(broker.port, tls=True, ca=str(certificate))
+    trusting.tell(1, event())
+    trusting.close()
+    doubting = mqtt(broker.port, tls=True)
+    with pytest.raises(DeliveryError, match="can't be reached"):
+        doubting.tell(1, event())
+    doubting.close()
+    broker.stop()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"host": "mqtt://broker"}, "mqtt.host: must be a host's name or address alone"),
+        ({"host": "a", "base": "gesta/#"}, "mqtt.base: may hold only"),
+        ({"host": "a", "discovery": "/x"}, "mqtt.discovery: may hold only"),
+        ({"host": "a", "password": "b"}, "mqtt.user: a password needs a user"),
+        ({"host": "a", "ca": "x.pem"}, "mqtt.tls: certificates need tls = true"),
+        ({"host": "a", "tls": True, "cert": "x.pem"}, "mqtt.cert: a certificate needs its key"),
+    ],
+)
+def test_what_is_wrong_is_named(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        MqttConfig(**given).check("mqtt")  # type: ignore[arg-type]
+    assert said in str(refused.value)
+
+
+def test_certificates_that_are_not_there_are_named() -> None:
+    with pytest.raises(ConfigError, match="can't be read"):
+        mqtt(1883, tls=True, ca="/no/such.pem")

@@ -1,0 +1,154 @@
+"""Changes of events as HTTP posts, to a real receiver."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from stream.errors import ConfigError
+from stream.events.courier import DeliveryError
+from stream.events.receivers import WebhookConfig
+from stream.events.webhook import Webhook
+from tests.stream.events.test_store import event
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps every post; answers with `status`, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.posts: list[tuple[str, dict[str, str], bytes]] = []
+        self.accepted: list[bytes] = []
+        self.status = 204
+        self.answers = threading.Event()
+        self.answers.set()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.posts.append((self.path, headers, body))
+        self.server.answers.wait(20)
+        if 200 <= self.server.status < 300:
+            self.server.accepted.append(body)
+        self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *given: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.answers.set()
+    receiver.shutdown()
+    receiver.server_close()
+
+
+def webhook(url: str, **given: object) -> Webhook:
+    config = WebhookConfig(name="vms", url=url, **given)  # type: ignore[arg-type]
+    return Webhook(config, node="box", utc_s=lambda: 1_800_000_000.7)
+
+
+def test_a_change_is_posted_with_its_key_and_signature(receiver: Receiver) -> None:
+    sink, change = webhook(f"http://{receiver.address}/hook?site=1", secret="shh"), event()
+    sink.tell(7, change.updated())
+    sink.close()
+    ((path, headers, body),) = receiver.posts
+    assert path == "/hook?site=1"
+    posted = json.loads(body)
+    assert (posted["event_id"], posted["revision"], posted["sequence"]) == (change.event_id, 1, 7)
+    assert (posted["site"], posted["node"], posted["camera"]) == ("home", "box", "hall")
+    assert posted["start"] == "2027-01-15T08:00:00.000000Z"
+    assert headers["content-type"] == "application/json"
+    key = f"{change.event_id}-1"
+    assert headers["webhook-id"] == headers["idempotency-key"] == key
+    assert headers["webhook-timestamp"] == "1800000000"
+    signed = f"{key}.1800000000.".encode() + body
+    expected = base64.b64encode(hmac.digest(b"shh", signed, hashlib.sha256)).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_without_a_secret_nothing_is_signed_and_a_password_travels_as_such(
+    receiver: Receiver,
+) -> None:
+    sink = webhook(f"http://me:p%40ss@{receiver.address}/hook")
+    sink.tell(1, event())
+    sink.close()
+    ((_, headers, _),) = receiver.posts
+    assert "webhook-signature" not in headers
+    assert headers["authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 429, 500, 503])
+def test_any_other_answer_means_that_it_did_not_arrive(receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    sink = webhook(f"http://{receiver.address}/secret-path")
+    with pytest.raises(DeliveryError, match=f"answers {status}") as failed:
+        sink.tell(1, event())
+    sink.close()
+    assert len(receiver.posts) == 1
+    assert "secret-path" not in str(failed.value)
+
+
+def test_who_does_not_answer_is_waited_for_only_so_long(receiver: Receiver) -> None:
+    receiver.answers.clear()
+    sink = webhook(f"http://{receiver.address}/", timeout_s=0.3)
+    with pytest.raises(DeliveryError, match="can't be reached"):
+        sink.tell(1, event())
+    sink.close()
+
+
+def test_nobody_there_is_a_sentence_without_a_secret() -> None:
+    sink = webhook("http://me:secret@127.0.0.1:9/token")
+    with pytest.raises(DeliveryError) as failed:
+        sink.tell(1, event())
+    assert "http://127.0.0.1:9 can't be reached" in str(failed.value)
+    assert "secret" not in str(failed.value)
+    assert "token" not in str(failed.value)
+    sink.close()
+
+
+def test_certificates_that_are_not_there_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"/no/such.pem can't be read"):
+        webhook("https://127.0.0.1/", ca="/no/such.pem")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"url": "ftp://camera.example/x"}, "webhook[0].url: ftp:// can't be posted to"),
+        ({"url": "nothing"}, "webhook[0].url: a network URL starts with its scheme"),
+        ({"url": "http://a.example", "timeout_s": 0}, "webhook[0].timeout_s"),
+        ({"url": "http://a.example", "timeout_s": 1000}, "webhook[0].timeout_s"),
+    ],
+)
+def test_what_is_wrong_is_named(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        WebhookConfig(name="vms", **given).check("webhook[0]")  # type: ignore[arg-type]
+    assert said in str(refused.value)
+
+
+def test_no_secret_shows() -> None:
+    config = WebhookConfig(name="vms", url="https://me:pass@a.example/token", secret="shh")
+    assert repr(config) == "WebhookConfig(name='vms')"
+    assert config.host == "https://a.example"
