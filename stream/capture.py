@@ -77,6 +77,7 @@ class CaptureThread:
             camera.max_gap_s,
             bound_px=bound_px,
             explain=camera.explain,
+            region=camera.region,
             monotonic_ns=monotonic_ns,
         )
         self._stop_asked = threading.Event()

@@ -26,6 +26,7 @@ from stream.events.receivers import MqttConfig, WebhookConfig
 from stream.events.rule import RuleConfig, check_rules
 from stream.events.schedule import ScheduleConfig
 from stream.references import References
+from stream.region import problem_with
 
 _NAME = re.compile(r"[a-z0-9_-]+")
 _PLAINER = {"`array`": "a list", "`object`": "a table", "Invalid enum value": "unknown value"}
@@ -48,6 +49,8 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     loop: a file starts again at its end.
     realtime: pace a file by its own timestamps, and drop what the machine can't hold.
     explain: publish the newest frame and its attention too.
+    region: corners of the part of the picture that is looked at, from 0 to 1 each way; the rest is
+        made grey before anything sees it. All of it where nothing is given.
     """
 
     name: str
@@ -58,6 +61,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     loop: bool = False
     realtime: bool | None = None
     explain: bool = False
+    region: tuple[tuple[float, float], ...] = ()
     secrets: tuple[str, ...] = ()  # what came from the environment or files; not a key of the TOML
 
     @property
@@ -292,6 +296,8 @@ def _check(config: Config) -> None:
         for key, value in (("max_gap_s", camera.max_gap_s), ("stall_s", camera.stall_s)):
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
+        if (problem := problem_with(camera.region)) is not None:
+            raise ConfigError(f"{path}.region: {problem}")
         _check_url(f"{path}.url", camera.url)
     _check_receivers(config)
     check_rules(config.rules, [camera.name for camera in config.cameras])

@@ -60,6 +60,7 @@ class Opening:
             camera.max_gap_s,
             bound_px=self.flow_entry.bound_px,
             explain=camera.explain,
+            region=camera.region,
         )
 
     def open_engine(self, config: Config, say: Say) -> Engine:

@@ -7,7 +7,7 @@ bit for bit what an offline evaluation of the same grid frames gives.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.arrays import U8
 from engine.flow.estimator import FlowEstimator
@@ -19,6 +19,7 @@ from engine.preprocess import centre_crop, grey, resize
 from engine.recogniser import Sample
 from stream.errors import Reason
 from stream.frame import SourceFrame
+from stream.region import Point, Region
 from stream.ring import Ring
 from stream.samples import StreamSample
 
@@ -33,6 +34,7 @@ class Sampler:
         max_gap_s: a longer hole starts a new epoch.
         bound_px: the flow's quantiser bound; by default that of the manifest's entry for `flow`.
         explain: keep the whole frame with each sample.
+        region: corners of the part of each frame that is looked at; all of it where there are none.
         monotonic_ns: the clock for ages and latencies.
 
     Attributes:
@@ -51,6 +53,7 @@ class Sampler:
         *,
         bound_px: float | None = None,
         explain: bool = False,
+        region: Sequence[Point] = (),
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.camera = camera
@@ -66,6 +69,7 @@ class Sampler:
             else bound_px
         )
         self._explain = explain
+        self._region = Region(region, manifest.resize) if region else None
         self._monotonic_ns = monotonic_ns
         self._max_gap_ns = round(max_gap_s * SECOND_NS)
         self._sequencer = GridSequencer(manifest.grid, max_gap_s)
@@ -157,6 +161,8 @@ class Sampler:
 
     def _add(self, frame: SourceFrame, tick: int, arrived_ns: int) -> list[StreamSample]:
         scaled = resize(frame.image(), self._manifest.resize)  # [H,W,3] -> [h,w,3]
+        if self._region is not None:
+            scaled = self._region.apply(scaled)
         grey_now = grey(scaled, self._manifest.flow_downsampling)
         marks = {"captured": arrived_ns, "decoded": self._monotonic_ns()}
         pair: U8 | None = None

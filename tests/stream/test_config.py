@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import CameraConfig, Config, host_name, load_config
+from stream.config import CameraConfig, Config, default_store, host_name, load_config
 from stream.errors import ConfigError
 
 ENVIRONMENT = {"HALLWAY_PASSWORD": "s3cr@t/word", "EMPTY": ""}
@@ -181,3 +181,52 @@ def test_it_is_frozen() -> None:
     camera = CameraConfig(name="a", url="x")
     with pytest.raises(AttributeError, match="immutable"):
         camera.name = "b"  # type: ignore[misc]
+
+
+def test_a_region_that_is_none_is_named(tmp_path: Path) -> None:
+    said = refusal(tmp_path, CAMERA + "region = [[0, 0], [2, 0], [1, 1]]\n")
+    assert "camera[0].region: [2.0, 0.0] is outside of the picture" in said
+    assert "camera[0].region" in refusal(tmp_path, CAMERA + "region = [[0, 0, 1]]\n")
+    config = load(tmp_path, CAMERA + "region = [[0, 0], [1, 0], [1, 1]]\n")
+    assert config.cameras[0].region == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+
+
+def test_rules_come_from_the_file(tmp_path: Path) -> None:
+    rule = '[[rule]]\nname = "fall"\nlabels = ["fall", "trip"]\n'
+    night = '[rule.schedule]\ndays = ["fri"]\nfrom = "22:00"\nto = "06:00"\n'
+    (found,) = load(tmp_path, CAMERA + rule + night).rules
+    assert (found.name, found.labels, found.severity) == ("fall", ("fall", "trip"), "info")
+    assert found.schedule is not None
+    assert (found.schedule.days, found.schedule.begin) == (("fri",), "22:00")
+    for wrong, said in {
+        "entre = 0.5\n": 'rule[0].entre: unknown key; did you mean "enter"?',
+        'severity = "loud"\n': "rule[0].severity: unknown value",
+        "enter = 1.5\n": "rule[0].enter",
+        "exit = 0.9\n": "rule[0].exit: 0.9 is above",
+        '[rule.schedule]\nday = ["fri"]\n': "rule[0].schedule.day: unknown key; did you mean",
+        '[rule.schedule]\ndays = ["fry"]\n': "rule[0].schedule.days",
+    }.items():
+        assert said in refusal(tmp_path, CAMERA + rule + wrong)
+    assert "'critical'" in refusal(tmp_path, CAMERA + rule + 'severity = "loud"\n')
+    assert "'fri'" in refusal(tmp_path, CAMERA + rule + '[rule.schedule]\ndays = ["fry"]\n')
+
+
+def test_receivers_need_something_to_tell(tmp_path: Path) -> None:
+    hook = '[[webhook]]\nname = "vms"\nurl = "https://vms.example/${HALLWAY_PASSWORD}"\n'
+    rule = '[[rule]]\nname = "fall"\nlabels = ["fall"]\n'
+    assert "webhook: there is no rule" in refusal(tmp_path, CAMERA + hook)
+    assert "mqtt: there is no rule" in refusal(tmp_path, CAMERA + '[mqtt]\nhost = "broker"\n')
+    assert 'webhook[1].name: another webhook is "vms" too' in refusal(
+        tmp_path, CAMERA + rule + hook + hook
+    )
+    assert "s3cr" not in repr(load(tmp_path, CAMERA + rule + hook))
+
+
+def test_the_event_store_has_its_place(tmp_path: Path) -> None:
+    assert default_store({"STATE_DIRECTORY": "/var/lib/gesta"}) == Path(
+        "/var/lib/gesta/events.sqlite"
+    )
+    assert default_store({"XDG_STATE_HOME": "/x"}) == Path("/x/gesta/events.sqlite")
+    assert default_store({}) == Path.home() / ".local/state/gesta/events.sqlite"
+    assert "events.keep_days" in refusal(tmp_path, "[events]\nkeep_days = -1\n")
+    assert "events.store: is empty" in refusal(tmp_path, '[events]\nstore = ""\n')

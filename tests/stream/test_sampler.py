@@ -13,6 +13,7 @@ from engine.flow.quantise import quantise
 from engine.manifest import Manifest
 from engine.preprocess import grey, resize
 from stream.errors import Reason
+from stream.region import GREY
 from stream.sampler import Sampler
 from stream.samples import StreamSample
 from tests.stream.synthetic import MS_NS, STEP_NS, picture, small_manifest, source_frame
@@ -79,6 +80,19 @@ def test_every_sample_equals_the_offline_computation(downsampling: int) -> None:
     assert_same(samples, offline(images, [False] * 25, manifest))
     assert (samples[0].sample.flow == 128).all()
     assert (samples[5].sample.flow != 128).any()
+
+
+def test_what_is_outside_of_the_region_is_not_looked_at() -> None:
+    left = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]
+    sampler = sampler_for(small_manifest(), region=left, explain=True)
+    for tick in range(4):
+        (sample,) = sampler.push(source_frame(tick * STEP_NS, picture(tick)))
+    assert sample.frame is not None
+    assert (sample.frame[:, 32:] == GREY).all()  # of 64
+    assert (sample.sample.rgb[:, 16:] == GREY).all()  # of 32
+    assert (sample.sample.rgb[:, :16] != GREY).any()
+    moved = np.abs(sample.sample.flow[-2].astype(int) - 128)
+    assert moved[:, 26:].max() < moved[:, :14].max() / 4  # flow is smooth: its edge reaches over
 
 
 def test_jitter_doubles_and_holes_equal_the_offline_computation() -> None:

@@ -1,0 +1,50 @@
+import re
+
+import numpy as np
+import pytest
+
+from stream.region import GREY, Region, problem_with
+
+LEFT_HALF = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]
+
+
+def test_what_is_outside_becomes_grey_and_the_rest_stays() -> None:
+    image = np.random.default_rng(0).integers(0, 100, (6, 8, 3), np.uint8)
+    before = image.copy()
+    seen = Region(LEFT_HALF, (8, 6)).apply(image)
+    assert np.array_equal(seen[:, :4], image[:, :4])
+    assert (seen[:, 4:] == GREY).all()
+    assert np.array_equal(image, before)
+
+
+def test_the_whole_picture_is_all_of_it() -> None:
+    image = np.zeros((6, 8, 3), np.uint8)
+    whole = Region([(0, 0), (1, 0), (1, 1), (0, 1)], (8, 6))
+    assert np.array_equal(whole.apply(image), image)
+
+
+def test_a_triangle_is_half_of_it() -> None:
+    seen = Region([(0, 0), (1, 0), (0, 1)], (100, 100)).apply(np.zeros((100, 100, 3), np.uint8))
+    assert (seen == 0).mean() == pytest.approx(0.5, abs=0.01)
+    assert seen[5, 5, 0] == 0
+    assert seen[95, 95, 0] == GREY
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ([(0.1, 0.1), (0.5, 0.5)], "has 2 corners"),
+        ([(0.1, 0.1), (1.5, 0.5), (0.2, 0.9)], r"\[1.5, 0.5\] is outside of the picture"),
+        ([(0.1, 0.1), (float("nan"), 0.5), (0.2, 0.9)], "is outside of the picture"),
+        ([(0.1, 0.1), (0.5, 0.5), (0.9, 0.9)], "covers less than 0.1%"),
+    ],
+)
+def test_a_bad_polygon_gets_a_sentence(points: list[tuple[float, float]], said: str) -> None:
+    problem = problem_with(points)
+    assert problem is not None
+    assert re.search(said, problem)
+
+
+def test_none_is_none_and_a_good_one_is_good() -> None:
+    assert problem_with([]) is None
+    assert problem_with(LEFT_HALF) is None
