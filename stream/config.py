@@ -34,9 +34,13 @@ _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
 class PublishConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where messages go. `insecure` allows a binding that other machines can reach."""
+    """Where messages go. `insecure` allows a binding that other machines can reach.
+
+    answers: where whoever asks gets the state, and past events; nowhere where it is left out.
+    """
 
     bind: str = "tcp://127.0.0.1:5599"
+    answers: str | None = None
     insecure: bool = False
 
 

@@ -14,6 +14,7 @@ from stream.events.desk import Change, EventDesk
 from stream.health import CameraMonitor
 from stream.inbox import Inbox
 from stream.inference import InferenceThread, Recognised
+from stream.messaging.answers import Answers
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import Heartbeat, Memory, Message, Meta, Status
 from stream.messaging.publisher import Publisher
@@ -41,6 +42,7 @@ class Daemon:
         inbox: where captures and inference put what they have.
         writer: of predictions, explanations and events.
         events: makes events of predictions.
+        answers: serves those who ask.
         meta: makes the meta message.
 
     Attributes:
@@ -60,6 +62,7 @@ class Daemon:
         writer: Writer,
         events: EventDesk,
         publisher: Publisher,
+        answers: Answers | None = None,
         meta: Callable[[], Meta],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -72,6 +75,7 @@ class Daemon:
         self._writer = writer
         self._events = events
         self._publisher = publisher
+        self._answers = answers
         self._meta = meta
         self.show: Callable[[Message], None] = lambda message: None  # noqa: ARG005
         self._clock_ns = clock_ns
@@ -110,6 +114,8 @@ class Daemon:
                 self.monitors[item.camera].changed(item)
                 self._publish_status(item.camera)
         self._publisher.serve()
+        if self._answers is not None:
+            self._answers.serve()
         if self._clock_ns() >= self._next_beat_ns:
             self._beat()
             for capture in self._captures:

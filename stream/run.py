@@ -21,6 +21,7 @@ from stream.events.rule import check_labels
 from stream.events.store import EventStore
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
+from stream.messaging.answers import Answers
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import BundleFacts, CameraFacts, GridFacts, Message, Meta, Model
 from stream.messaging.publisher import Publisher
@@ -59,13 +60,17 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
     with _event_desk(config, opening) as events:
         publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
+        answers = None
         try:
-            daemon = _daemon(config, opening, events, publisher, queues, wakeup, stop)
+            answers = _answers(config, publisher, events)
+            daemon = _daemon(config, opening, events, publisher, answers, queues, wakeup, stop)
             if daemon is not None:
                 with _screen(show) as daemon.show:
                     daemon.run()
         finally:
             publisher.close(orderly=False)  # where the daemon has done it, this does nothing
+            if answers is not None:
+                answers.close()
     if daemon is not None and not stop.is_set():
         _report_ends(daemon)
 
@@ -75,6 +80,7 @@ def _daemon(
     opening: Opening,
     events: EventDesk,
     publisher: Publisher,
+    answers: Answers | None,
     queues: Mapping[str, SampleQueue],
     wakeup: Event,
     stop: Event,
@@ -127,6 +133,7 @@ def _daemon(
         ),
         events=events,
         publisher=publisher,
+        answers=answers,
         meta=lambda: _meta(config, opening, model, envelope),
     )
 
@@ -162,6 +169,19 @@ def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
             yield desk
         finally:
             stop_couriers(couriers)
+
+
+def _answers(config: Config, publisher: Publisher, events: EventDesk) -> Answers | None:
+    """Who answers what is asked, where the configuration has a place for it."""
+    if config.publish.answers is None:
+        return None
+    return Answers(
+        config.publish.answers,
+        node=config.node,
+        retained=lambda: publisher.retained,
+        changes=events.changes,
+        insecure=config.publish.insecure,
+    )
 
 
 def _sinks(config: Config) -> Iterator[Sink]:

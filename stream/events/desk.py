@@ -145,6 +145,14 @@ class EventDesk:
             except StoreError as error:
                 _log.error("%s; old events stay", error)
 
+    def changes(self, after: int, limit: int) -> list[tuple[int, Event]]:
+        """What was stored after a number, at most so many; none where nothing is stored.
+
+        Raises:
+            StoreError: it can't be read.
+        """
+        return [] if self._store is None else self._store.changes(after, limit)
+
     def close(self) -> None:
         """Closes the store."""
         if self._store is not None:

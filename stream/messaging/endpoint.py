@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 import stat
@@ -74,3 +75,20 @@ def in_use(endpoint: str) -> str:
         f"{endpoint} is in use, perhaps by another gesta; stop that one,"
         " or choose another with --publish"
     )
+
+
+def why_not_bound(endpoint: str, number: int | None, words: str) -> str:
+    """The sentence for what ZeroMQ says, by its errno and in words."""
+    match number:
+        case errno.EADDRINUSE:
+            return in_use(endpoint)
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return (
+                f"no permission to publish on {endpoint}; choose a port above 1023, or another path"
+            )
+        case errno.EADDRNOTAVAIL | errno.ENODEV | errno.ENXIO:
+            return f"this machine has no address for {endpoint}; try tcp://127.0.0.1:5599"
+        case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
+            return f"{endpoint} can't be made, its folder is missing or the path is too long"
+        case _:
+            return f"can't publish on {endpoint}: {words}; choose another with --publish"

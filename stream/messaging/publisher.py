@@ -8,7 +8,6 @@ one subscriber alone: the others on that topic get the repeated message too, and
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -18,7 +17,7 @@ import msgspec
 import zmq
 
 from stream.errors import PublishError
-from stream.messaging.endpoint import check_binding, in_use
+from stream.messaging.endpoint import check_binding, why_not_bound
 from stream.messaging.messages import EventChange, Message
 from stream.messaging.topics import BY_KIND, topic
 
@@ -68,7 +67,7 @@ class Publisher:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:
             self.close(orderly=False)
-            raise PublishError(_why_not_bound(endpoint, error)) from error
+            raise PublishError(why_not_bound(endpoint, error.errno, str(error))) from error
         self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
@@ -87,6 +86,11 @@ class Publisher:
                 del self._retained[key]
                 self._repeated_at_ns.pop(key, None)
         self._send(name, message, blobs)
+
+    @property
+    def retained(self) -> list[Message]:
+        """What a late subscriber gets."""
+        return [message for _, message, _ in self._retained.values()]
 
     def serve(self) -> None:
         """Takes in subscriptions and repeats what they ask for; never waits."""
@@ -131,19 +135,3 @@ class Publisher:
     def _check_owner(self) -> None:
         if threading.get_ident() != self._owner:
             raise RuntimeError("the publisher belongs to the thread that made it")
-
-
-def _why_not_bound(endpoint: str, error: zmq.ZMQError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return in_use(endpoint)
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return (
-                f"no permission to publish on {endpoint}; choose a port above 1023, or another path"
-            )
-        case errno.EADDRNOTAVAIL | errno.ENODEV | errno.ENXIO:
-            return f"this machine has no address for {endpoint}; try tcp://127.0.0.1:5599"
-        case errno.ENOENT | errno.ENOTDIR | errno.ENAMETOOLONG:
-            return f"{endpoint} can't be made, its folder is missing or the path is too long"
-        case _:
-            return f"can't publish on {endpoint}: {error}; choose another with --publish"

@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
+import zmq
 
 from stream.events.store import EventStore
-from tests.integration.processes import Daemon, Message, gesta
+from tests.integration.processes import Daemon, Message, free_endpoint, gesta
 from tests.stream.events.test_webhook import Receiver
 
 CLASSES = [f"class_{number}" for number in range(6)]  # those of the bundles drawn here
@@ -51,6 +52,30 @@ def test_an_event_is_told_stored_and_ended_at_a_stop(light_bundle: Path, config:
         assert (end["event_id"], end["end_reason"]) == (start["event_id"], "shutdown")
     (row,) = stored(config)
     assert (row["end_reason"], row["end"]) == ("shutdown", end["end"])
+
+
+def test_a_daemon_answers_for_its_state_and_for_past_events(
+    light_bundle: Path, config: Path
+) -> None:
+    endpoint = free_endpoint()
+    with config.open("a") as file:
+        file.write(f'[publish]\nanswers = "{endpoint}"\n')
+    with (
+        Daemon("scene:", "--config", config, "--bundle", light_bundle) as daemon,
+        zmq.Context() as context,
+        context.socket(zmq.REQ) as asking,
+    ):
+        asking.linger = 0
+        asking.rcvtimeo = 20_000
+        start = event(daemon, "start")
+        asking.connect(endpoint)
+        asking.send(b'{"get": "snapshot"}')
+        kinds = {message["type"] for message in json.loads(asking.recv())["messages"]}
+        assert kinds == {"meta", "status", "prediction", "event"}
+        asking.send(b'{"get": "events"}')
+        (first, *_) = json.loads(asking.recv())["events"]
+        assert (first["event_id"], first["sequence"]) == (start["event_id"], start["sequence"])
+        assert daemon.stop(signal.SIGTERM, timeout_s=30) == 0
 
 
 def test_a_killed_daemons_event_is_ended_by_the_next_one(light_bundle: Path, config: Path) -> None:

@@ -1,0 +1,116 @@
+"""Answers to whoever asks: the state of everything, and the events after a number.
+
+A ROUTER socket beside the publisher's; a REQ or DEALER socket asks in JSON:
+
+    {"get": "snapshot"}                           -> {"v": 1, "messages": [...]}
+    {"get": "events", "after": 17, "limit": 100}  -> {"v": 1, "events": [...], "newest": 23}
+    anything else                                 -> {"v": 1, "error": "a sentence"}
+
+A snapshot holds the messages that a late subscriber gets (without blobs), marked `replay`. Events
+are what other receivers are told (`stream.events.report`); ask again after the last one's
+`sequence` until none comes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import msgspec
+import zmq
+
+from stream.errors import PublishError, StoreError
+from stream.events.event import Event
+from stream.events.report import report
+from stream.messaging.endpoint import check_binding, why_not_bound
+from stream.messaging.messages import VERSION, Message
+
+AT_A_TIME = 10  # requests answered in one serving, which bounds its time
+LONGEST_REQUEST_BYTES = 1024
+HIGH_WATER_MARK = 100  # answers held for one asker that doesn't read; more are dropped
+
+ChangesAfter = Callable[[int, int], Sequence[tuple[int, Event]]]  # after a number, at most so many
+
+
+class _Snapshot(msgspec.Struct, frozen=True, tag_field="get", tag="snapshot"):
+    pass
+
+
+class _Events(msgspec.Struct, frozen=True, tag_field="get", tag="events"):
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class Answers:
+    """Binds on construction. Only the thread that constructed it may use it.
+
+    Args:
+        retained: what a late subscriber would get now.
+        changes: of events; none where there are no rules.
+
+    Raises:
+        PublishError: the endpoint is in use, not allowed, not to be had, or open to others.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        node: str,
+        retained: Callable[[], Sequence[Message]],
+        changes: ChangesAfter,
+        insecure: bool = False,
+    ) -> None:
+        check_binding(endpoint, insecure=insecure)
+        self._owner = threading.get_ident()
+        self._node = node
+        self._retained = retained
+        self._changes = changes
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, LONGEST_REQUEST_BYTES)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise PublishError(why_not_bound(endpoint, error.errno, str(error))) from error
+        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def serve(self) -> None:
+        """Answers what has been asked; never waits."""
+        assert threading.get_ident() == self._owner
+        for _ in range(AT_A_TIME):
+            try:
+                *envelope, request = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                self._socket.send_multipart([*envelope, self._answer(request)], zmq.NOBLOCK)
+            except zmq.ZMQError:  # it doesn't read, or has gone
+                continue
+
+    def close(self) -> None:
+        """May be called again."""
+        self._socket.close(linger=0)
+        self._context.term()
+
+    def _answer(self, request: bytes) -> bytes:
+        try:
+            asked = msgspec.json.decode(request, type=_Snapshot | _Events)
+            if isinstance(asked, _Snapshot):
+                messages = [
+                    msgspec.structs.replace(message, replay=True) for message in self._retained()
+                ]
+                return msgspec.json.encode({"v": VERSION, "messages": messages})
+            changes = self._changes(asked.after, asked.limit)
+        except (msgspec.DecodeError, StoreError) as error:
+            return msgspec.json.encode({"v": VERSION, "error": f"{error}"})
+        events = [
+            msgspec.Raw(report(sequence, event, node=self._node)) for sequence, event in changes
+        ]
+        newest = changes[-1][0] if changes else asked.after
+        return msgspec.json.encode({"v": VERSION, "events": events, "newest": newest})
