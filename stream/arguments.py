@@ -81,6 +81,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _check(add)
     _scene(add)
     _events(add)
+    _keys(add)
     return top
 
 
@@ -149,6 +150,9 @@ def _watch(add: Add) -> None:
         help="only topics that begin so; may be given again (default: gesta/1/, all of them)",
     )  # fmt: skip
     added.add_argument("--json", action="store_true", help="one message a line, as it was sent")
+    added.add_argument(
+        "--key", type=Path, metavar="FILE", help="what gesta keys new made, for a daemon with keys"
+    )
 
 
 def _replay(add: Add) -> None:
@@ -257,6 +261,31 @@ def _events(add: Add) -> None:
     )
     form.add_argument("--csv", dest="form", action="store_const", const="csv")
     added.set_defaults(form="table")
+
+
+def _keys(add: Add) -> None:
+    added = add(
+        "keys",
+        "say who may connect to a daemon",
+        "Makes, lists and revokes the keys of clients that may connect to a daemon with `keys` in\n"
+        "[publish]. A new key is one file for the client; it is shown to nobody else.",
+        "examples:\n"
+        "  gesta keys new desk --config /etc/gesta/gesta.toml\n"
+        "  gesta keys list\n"
+        "  gesta keys revoke desk\n\n" + EXIT_CODES,
+    )
+    actions = added.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for action, what in (("new", "let one more client in"), ("list", "who may connect"),
+                         ("revoke", "let a client in no longer")):  # fmt: skip
+        each = actions.add_parser(action, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        if action != "list":
+            each.add_argument("name", metavar="NAME", help="the client's, of a-z, 0-9, _ and -")
+        if action == "new":
+            each.add_argument(
+                "--out", type=Path, metavar="FILE", help="the client's file (default: NAME.key)"
+            )
+        each.add_argument("--config", type=Path, metavar="FILE", help="the daemon's gesta.toml")
+        each.add_argument("--keys", type=Path, metavar="DIR", help="the folder of keys itself")
 
 
 def _size(text: str) -> tuple[int, int]:

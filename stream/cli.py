@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "check": _check,
         "scene": _scene,
         "events": _events,
+        "keys": _keys,
     }
     with stopped_by_signals() as stop:  # noted, until the command says what it makes of them
         arguments = parser(commands).parse_args(argv, Namespace(stop=stop))
@@ -114,7 +115,12 @@ def _watch(arguments: Namespace) -> int:
         from stream.messaging.topics import ROOT
         from stream.watch import watch
 
-        watch(arguments.endpoint, arguments.topic or [ROOT], as_json=arguments.json)
+        watch(
+            arguments.endpoint,
+            arguments.topic or [ROOT],
+            as_json=arguments.json,
+            key=arguments.key,
+        )
     return 0
 
 
@@ -188,6 +194,33 @@ def _scene(arguments: Namespace) -> int:
             labels=labels,
         )
         sys.stdout.write(f"{video}, with its truth in {truth}\n")
+    return 0
+
+
+def _keys(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
+    from pathlib import Path
+
+    from stream.config import default_keys, load_config
+    from stream.messaging.keys import KeyFolder
+
+    folder = arguments.keys or default_keys()
+    if arguments.config is not None:
+        folder = Path(load_config(arguments.config).publish.keys or folder)
+    keys = KeyFolder(folder)
+    if arguments.action == "list":
+        for name in keys.names():
+            sys.stdout.write(f"{name}\n")
+    elif arguments.action == "revoke":
+        keys.revoke(arguments.name)
+        sys.stdout.write(f"{arguments.name} is refused from its next connection on\n")
+    else:
+        out = arguments.out or Path(f"{arguments.name}.key")
+        keys.new(arguments.name, out)
+        sys.stdout.write(
+            f"{out} is for the client: gesta watch ENDPOINT --key {out}; the daemon lets it in "
+            f'with keys = "{folder.absolute()}" in [publish]\n'
+        )
     return 0
 
 

@@ -37,10 +37,12 @@ class PublishConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Where messages go. `insecure` allows a binding that other machines can reach.
 
     answers: where whoever asks gets the state, and past events; nowhere where it is left out.
+    keys: a folder of `gesta keys`: only clients with a key of it are let in, and all is encrypted.
     """
 
     bind: str = "tcp://127.0.0.1:5599"
     answers: str | None = None
+    keys: str | None = None
     insecure: bool = False
 
 
@@ -88,13 +90,20 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 def default_store(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where events are kept unless the configuration says so: in the folder that systemd gives a
-    service, else in the user's own.
-    """
+    """Where events are kept unless the configuration says so."""
+    return _state_folder(environment) / "events.sqlite"
+
+
+def default_keys(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where keys are kept unless the configuration says so."""
+    return _state_folder(environment) / "keys"
+
+
+def _state_folder(environment: Mapping[str, str]) -> Path:
+    """The folder that systemd gives a service, else the user's own."""
     if given := environment.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(given) / "events.sqlite"
-    home = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "gesta" / "events.sqlite"
+        return Path(given)
+    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gesta"
 
 
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

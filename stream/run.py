@@ -23,6 +23,7 @@ from stream.inbox import Inbox
 from stream.inference import InferenceThread
 from stream.messaging.answers import Answers
 from stream.messaging.envelope import Envelope
+from stream.messaging.keys import KeyFolder
 from stream.messaging.messages import BundleFacts, CameraFacts, GridFacts, Message, Meta, Model
 from stream.messaging.publisher import Publisher
 from stream.messaging.writer import Writer
@@ -59,7 +60,9 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     wakeup = Event()
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
     with _event_desk(config, opening) as events:
-        publisher = Publisher(config.publish.bind, insecure=config.publish.insecure)
+        publisher = Publisher(
+            config.publish.bind, insecure=config.publish.insecure, keys=_keys(config)
+        )
         answers = None
         try:
             answers = _answers(config, publisher, events)
@@ -181,7 +184,13 @@ def _answers(config: Config, publisher: Publisher, events: EventDesk) -> Answers
         retained=lambda: publisher.retained,
         changes=events.changes,
         insecure=config.publish.insecure,
+        keys=_keys(config),
     )
+
+
+def _keys(config: Config) -> KeyFolder | None:
+    """Of those who may connect; None lets anyone who can reach this machine's sockets."""
+    return None if config.publish.keys is None else KeyFolder(Path(config.publish.keys))
 
 
 def _sinks(config: Config) -> Iterator[Sink]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import BinaryIO
 
+from stream.messaging.keys import read_client_key
 from stream.messaging.subscriber import Subscriber
 from stream.screen import REDRAW_EVERY_S, Screen, Terminal
 from stream.view import View
 
 
-def watch(endpoint: str, prefixes: Sequence[str], *, as_json: bool) -> None:
+def watch(
+    endpoint: str, prefixes: Sequence[str], *, as_json: bool, key: Path | None = None
+) -> None:
     """Shows messages until interrupted; waits for a daemon that is not there (yet, or any more).
 
+    key: a file of `gesta keys new`, where the daemon lets only known clients in.
+
     Raises:
-        ConfigError: the endpoint is none.
+        ConfigError: the endpoint is none, or the key can't be read.
         KeyboardInterrupt: the user has seen enough.
         BrokenPipeError: whoever read the output is gone.
     """
-    subscriber = Subscriber(endpoint, prefixes)
+    known = None if key is None else read_client_key(key)
+    subscriber = Subscriber(endpoint, prefixes, key=known)
     try:
         if as_json:
             _write_json(subscriber, prefixes, sys.stdout.buffer)

@@ -20,10 +20,12 @@ from typing import Annotated
 import msgspec
 import zmq
 
-from stream.errors import PublishError, StoreError
+from stream.errors import ConfigError, PublishError, StoreError
 from stream.events.event import Event
 from stream.events.report import report
+from stream.messaging.curve import Guard
 from stream.messaging.endpoint import check_binding, why_not_bound
+from stream.messaging.keys import KeyFolder
 from stream.messaging.messages import VERSION, Message
 
 AT_A_TIME = 10  # requests answered in one serving, which bounds its time
@@ -48,6 +50,7 @@ class Answers:
     Args:
         retained: what a late subscriber would get now.
         changes: of events; none where there are no rules.
+        keys: of those who may ask; then all is encrypted. None lets anyone.
 
     Raises:
         PublishError: the endpoint is in use, not allowed, not to be had, or open to others.
@@ -61,8 +64,9 @@ class Answers:
         retained: Callable[[], Sequence[Message]],
         changes: ChangesAfter,
         insecure: bool = False,
+        keys: KeyFolder | None = None,
     ) -> None:
-        check_binding(endpoint, insecure=insecure)
+        check_binding(endpoint, insecure=insecure, guarded=keys is not None)
         self._owner = threading.get_ident()
         self._node = node
         self._retained = retained
@@ -73,8 +77,15 @@ class Answers:
         self._socket.setsockopt(zmq.MAXMSGSIZE, LONGEST_REQUEST_BYTES)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
+        self._guard: Guard | None = None
         try:
+            if keys is not None:
+                self._guard = Guard(self._context, keys)
+                self._guard.protect(self._socket)
             self._socket.bind(endpoint)
+        except ConfigError:
+            self.close()
+            raise
         except zmq.ZMQError as error:
             self.close()
             raise PublishError(why_not_bound(endpoint, error.errno, str(error))) from error
@@ -96,6 +107,9 @@ class Answers:
     def close(self) -> None:
         """May be called again."""
         self._socket.close(linger=0)
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         self._context.term()
 
     def _answer(self, request: bytes) -> bytes:

@@ -13,8 +13,10 @@ from stream.errors import PublishError
 DEFAULT = "tcp://127.0.0.1:5599"
 
 
-def check_binding(endpoint: str, *, insecure: bool) -> None:
+def check_binding(endpoint: str, *, insecure: bool, guarded: bool = False) -> None:
     """Refuses an endpoint that can't be bound, or that others could reach unasked.
+
+    guarded: only known clients are let in, and all is encrypted.
 
     Raises:
         PublishError: with a sentence that says what to do.
@@ -23,11 +25,11 @@ def check_binding(endpoint: str, *, insecure: bool) -> None:
     if scheme == "ipc" and address:
         _check_socket_file(endpoint, Path(address))
     elif scheme == "tcp" and _is_host_and_port(address):
-        if not insecure and not is_loopback(address):
+        if not (insecure or guarded or is_loopback(address)):
             raise PublishError(
                 f"{endpoint} could be reached by anyone on the network, and messages are neither"
-                " encrypted nor guarded; publish on tcp://127.0.0.1:5599 and forward it through a"
-                " tunnel, or say --insecure if the network is your own"
+                " encrypted nor guarded; give clients keys (publish.keys, gesta keys new), publish"
+                " on tcp://127.0.0.1:5599, or say --insecure if the network is your own"
             )
     else:
         raise PublishError(

@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 import zmq
 
-from stream.errors import PublishError
+from stream.errors import ConfigError, PublishError
+from stream.messaging.curve import Guard
 from stream.messaging.endpoint import check_binding, why_not_bound
+from stream.messaging.keys import KeyFolder
 from stream.messaging.messages import EventChange, Message
 from stream.messaging.topics import BY_KIND, topic
 
@@ -35,7 +37,10 @@ class Publisher:
 
     A subscriber that reads too slowly loses messages (and sees it in `seq`); nothing here waits.
 
+    keys: of those who may subscribe; then all is encrypted. None lets anyone.
+
     Raises:
+        ConfigError: the keys can't be had.
         PublishError: the endpoint is in use, not allowed, not to be had, or open to others.
     """
 
@@ -44,10 +49,11 @@ class Publisher:
         endpoint: str,
         *,
         insecure: bool = False,
+        keys: KeyFolder | None = None,
         high_water_mark: int = HIGH_WATER_MARK,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        check_binding(endpoint, insecure=insecure)
+        check_binding(endpoint, insecure=insecure, guarded=keys is not None)
         self._owner = threading.get_ident()
         self._clock_ns = clock_ns
         self._encoder = msgspec.json.Encoder()
@@ -63,8 +69,15 @@ class Publisher:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
+        self._guard: Guard | None = None
         try:
+            if keys is not None:
+                self._guard = Guard(self._context, keys)
+                self._guard.protect(self._socket)
             self._socket.bind(endpoint)
+        except ConfigError:
+            self.close(orderly=False)
+            raise
         except zmq.ZMQError as error:
             self.close(orderly=False)
             raise PublishError(why_not_bound(endpoint, error.errno, str(error))) from error
@@ -118,6 +131,9 @@ class Publisher:
     def close(self, *, orderly: bool) -> None:
         """Closes the socket; an orderly stop gives the last words up to half a second to leave."""
         self._socket.close(linger=ORDERLY_LINGER_MS if orderly else 0)
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         self._context.term()
 
     def _send(self, name: str, message: Message, blobs: Sequence[bytes]) -> None:

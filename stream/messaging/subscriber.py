@@ -10,6 +10,7 @@ import msgspec
 import zmq
 
 from stream.errors import ConfigError
+from stream.messaging.keys import ClientKey
 from stream.messaging.messages import EventChange, Heartbeat, Message
 from stream.messaging.topics import ROOT, Address, node_prefix, parse
 
@@ -45,6 +46,7 @@ class Subscriber:
         endpoint: str,
         prefixes: Iterable[str] = (ROOT,),
         *,
+        key: ClientKey | None = None,
         high_water_mark: int = HIGH_WATER_MARK,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -67,6 +69,10 @@ class Subscriber:
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)  # ms
         for prefix in sorted({name for p in prefixes for name in (p, node_prefix(p))}):
             self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+        if key is not None:
+            self._socket.curve_serverkey = key.server.encode()
+            self._socket.curve_publickey = key.public.encode()
+            self._socket.curve_secretkey = key.secret.encode()
         try:
             self._socket.connect(endpoint)
         except zmq.ZMQError as error:
