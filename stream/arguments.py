@@ -20,7 +20,7 @@ exit codes:
   2   the command line or the configuration is wrong
   3   the source can't be opened (replay, check; the daemon tries again for ever)
   4   the bundle or the engine fails
-  5   the endpoint can't be bound or written
+  5   an endpoint can't be bound or written
   70  a bug
   130 interrupted by Ctrl-C or SIGTERM before it was done (replay, check, scene)
 """
@@ -64,7 +64,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        added.set_defaults(command=commands[name])
+        added.set_defaults(command=commands[name], log_format=None)
         added.add_argument(
             "-v", "--verbose", dest="log_level", action="store_const", const=logging.DEBUG,
             default=logging.INFO, help="log more, to stderr",
@@ -115,6 +115,10 @@ def _run(add: Add) -> None:
     added.add_argument("--site", help="the site's name in topics (default: home)")
     added.add_argument("--node", help="this daemon's name in topics (default: the host's name)")
     added.add_argument("--watch", action="store_true", help="show the live table here, too")
+    added.add_argument(
+        "--log-format", choices=("text", "json"),
+        help="lines to read, or one JSON object a line (default: text)",
+    )  # fmt: skip
     options = added.add_argument_group("for the URLs on this command line")
     options.add_argument(
         "--transport", choices=("tcp", "udp"), help="how RTSP travels (default: tcp)"

@@ -20,13 +20,15 @@ from engine.console import (
 from engine.errors import EngineError
 from stream.arguments import parser
 from stream.errors import StreamError
-from stream.log import start_logging
+from stream.log import complain, start_logging
 from stream.signals import ignore_signals, stopped_by_signals
-from stream.url import mask_text
 
 if TYPE_CHECKING:
     from stream.config import Config
 
+_KEYS = (  # of the configuration, that are options as well
+    "site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch", "log_format",
+)  # fmt: skip
 _SHOW_CURSOR = "\x1b[?25h"  # what a moving line hides while it moves
 
 
@@ -61,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(arguments: Namespace) -> int:
     """Runs the command; whatever goes wrong becomes a sentence."""
-    start_logging(arguments.log_level)
+    start_logging(arguments.log_level, form=arguments.log_format or "text")
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
         return code
     except (EngineError, StreamError) as error:
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         abandon_stdout()
@@ -79,13 +81,13 @@ def _guarded(arguments: Namespace) -> int:
             return _interrupted()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             abandon_stdout()  # or the last flush fails, too
-            _complain(f"the output can't be written ({error.strerror}); make room for it")
+            complain(f"the output can't be written ({error.strerror}); make room for it")
             return 5
         return report_bug(error)
 
 
 def _interrupted() -> int:
-    _complain("interrupted before it was done")
+    complain("interrupted before it was done")
     return INTERRUPTED
 
 
@@ -93,13 +95,9 @@ def report_bug(error: Exception) -> int:
     """One sentence for an error that nobody foresaw; the traceback goes to the log with -v."""
     import logging
 
-    _complain(f"{type(error).__name__}: {error}; this is a bug, please report it (-v says where)")
+    complain(f"{type(error).__name__}: {error}; this is a bug, please report it (-v says where)")
     logging.getLogger(__name__).debug("where it happened:", exc_info=error)
     return 70
-
-
-def _complain(sentence: str) -> None:
-    sys.stderr.write(f"gesta: {mask_text(sentence)}\n")
 
 
 def _run(arguments: Namespace) -> int:
@@ -232,10 +230,7 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
     from stream.errors import ConfigError
 
     given = {key: value for key, value in vars(arguments).items() if value is not None}
-    overrides: dict[str, Any] = {
-        key: given.get(key)
-        for key in ("site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch")
-    }
+    overrides: dict[str, Any] = {key: given.get(key) for key in _KEYS}
     overrides["publish"] = {"bind": given.get("publish"), "insecure": given.get("insecure")}
     config = load_config(given.get("config"), urls, overrides=overrides)
     if not config.cameras:
@@ -248,7 +243,9 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
     cameras = config.cameras[:first] + tuple(
         msgspec.structs.replace(camera, **options) for camera in config.cameras[first:]
     )
-    start_logging(arguments.log_level, [s for camera in cameras for s in camera.secrets])
+    # The file speaks of the daemon's log; whoever tries its rules on a video reads lines.
+    form = config.log_format if arguments.command is _run else "text"
+    start_logging(arguments.log_level, config.secrets, form)
     return msgspec.structs.replace(config, cameras=cameras)
 
 

@@ -25,10 +25,12 @@ from stream.errors import ConfigError
 from stream.events.receivers import MqttConfig, WebhookConfig
 from stream.events.rule import RuleConfig, check_rules
 from stream.events.schedule import ScheduleConfig
+from stream.operations.address import Address
 from stream.references import References
 from stream.region import problem_with
 
 _NAME = re.compile(r"[a-z0-9_-]+")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what an Authorization header may hold
 _PLAINER = {"`array`": "a list", "`object`": "a table", "Invalid enum value": "unknown value"}
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
@@ -44,6 +46,21 @@ class PublishConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     answers: str | None = None
     keys: str | None = None
     insecure: bool = False
+
+
+class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where operators find metrics and health; nowhere without this table. `repr` masks.
+
+    bind: an IP address with its port. One that others can reach needs a token.
+    token: what a caller must bear to read more than yes or no.
+    """
+
+    bind: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        token = None if self.token is None else urls.MASK
+        return f"HttpConfig(bind={self.bind!r}, token={token!r})"
 
 
 class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,12 +153,21 @@ class Config(
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     flow: str | None = None
     allow_flow_mismatch: bool = False
+    log_format: Literal["text", "json"] = "text"
     publish: PublishConfig = PublishConfig()
+    http: HttpConfig | None = None
     events: EventsConfig = EventsConfig()
     cameras: tuple[CameraConfig, ...] = ()
     rules: tuple[RuleConfig, ...] = ()
     webhooks: tuple[WebhookConfig, ...] = ()
     mqtt: MqttConfig | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may show."""
+        of_cameras = tuple(secret for camera in self.cameras for secret in camera.secrets)
+        token = None if self.http is None else self.http.token
+        return of_cameras if token is None else (*of_cameras, token)
 
 
 def load_config(
@@ -245,6 +271,7 @@ def _explained(message: str) -> ConfigError:
         return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
     what = (
         what.replace("`array`", "a list")
+        .replace("`object | null`", "a table")
         .replace("`object`", "a table")
         .replace("Invalid enum value", "unknown value")
     )
@@ -276,6 +303,7 @@ def _unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError
 _TYPES: Mapping[str, type[msgspec.Struct]] = {
     "": Config,
     "publish": PublishConfig,
+    "http": HttpConfig,
     "events": EventsConfig,
     "camera": CameraConfig,
     "rule": RuleConfig,
@@ -313,6 +341,8 @@ def _check(config: Config) -> None:
             raise ConfigError(f"{path}.region: {problem}")
         _check_url(f"{path}.url", camera.url)
     _check_receivers(config)
+    if config.http is not None:
+        _check_http(config.http)
     check_rules(config.rules, [camera.name for camera in config.cameras])
     if not config.events.store:
         raise ConfigError("events.store: is empty; name a file, or leave it out")
@@ -336,6 +366,24 @@ def _check_receivers(config: Config) -> None:
     if (config.webhooks or config.mqtt) and not config.rules:
         key = "webhook" if config.webhooks else "mqtt"
         raise ConfigError(f"{key}: there is no rule, so nothing to tell; add a [[rule]]")
+
+
+def _check_http(http: HttpConfig) -> None:
+    try:
+        address = Address.parse(http.bind)
+    except ValueError as error:
+        raise ConfigError(f"http.bind: {error}") from None
+    if http.token is None:
+        if not address.is_loopback:
+            raise ConfigError(
+                f"http.bind: {address} could be reached by anyone on the network; set http.token,"
+                " best from the environment or a file, or bind 127.0.0.1"
+            )
+    elif _TOKEN.fullmatch(http.token) is None:
+        raise ConfigError(
+            "http.token: must be 16 characters or more, of letters, digits and -._~+/ alone; "
+            "`openssl rand -hex 32` makes one"
+        )
 
 
 def _check_name(path: str, name: str) -> None:

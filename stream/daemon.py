@@ -10,16 +10,15 @@ from threading import Event
 import psutil
 
 from stream.capture import CaptureThread
-from stream.events.desk import Change, EventDesk
+from stream.events.desk import Change
 from stream.health import CameraMonitor
 from stream.inbox import Inbox
 from stream.inference import InferenceThread, Recognised
-from stream.messaging.answers import Answers
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import Heartbeat, Memory, Message, Meta, Status
-from stream.messaging.publisher import Publisher
 from stream.messaging.topics import BY_KIND
 from stream.messaging.writer import Writer
+from stream.outside import Outside
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
 STOP_S = 0.9  # for the threads to end; the last words then get up to half a second more
@@ -41,8 +40,7 @@ class Daemon:
         inference: started, and opened without failure.
         inbox: where captures and inference put what they have.
         writer: of predictions, explanations and events.
-        events: makes events of predictions.
-        answers: serves those who ask.
+        outside: subscribers, events, operators: opened, and closed by whoever opened it.
         meta: makes the meta message.
 
     Attributes:
@@ -60,9 +58,7 @@ class Daemon:
         inbox: Inbox,
         envelope: Envelope,
         writer: Writer,
-        events: EventDesk,
-        publisher: Publisher,
-        answers: Answers | None = None,
+        outside: Outside,
         meta: Callable[[], Meta],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -73,10 +69,12 @@ class Daemon:
         self.monitors = {capture.camera.name: CameraMonitor(capture) for capture in captures}
         self._envelope = envelope
         self._writer = writer
-        self._events = events
-        self._publisher = publisher
-        self._answers = answers
+        self._events = outside.events
+        self._publisher = outside.publisher
+        self._answers = outside.answers
         self._meta = meta
+        self._ledger = outside.ledger
+        self._systemd = outside.systemd
         self.show: Callable[[Message], None] = lambda message: None  # noqa: ARG005
         self._clock_ns = clock_ns
         self._process = psutil.Process()
@@ -97,6 +95,8 @@ class Daemon:
             self._publish_events(self._events.begin())
             for capture in self._captures:
                 capture.start()
+            self._ledger.phase = "running"
+            self._systemd.ready()
             while not self._stop.is_set() and self._turn():
                 pass
             orderly = True
@@ -105,6 +105,8 @@ class Daemon:
 
     def _turn(self) -> bool:
         """One round of the main thread's duties; False when nothing more will come."""
+        self._ledger.turned()
+        self._systemd.turned()
         recognising = self._inference.is_alive()  # before taking: what it left is then in the inbox
         news = self._inbox.take(POLL_S)
         for item in news:
@@ -187,6 +189,8 @@ class Daemon:
         self._events.tidy(self._envelope.now_ns())
         last_ns = self._inference.last_done_ns
         cameras = tuple(monitor.health(now_ns) for monitor in self.monitors.values())
+        live = sum(health.state == "live" for health in cameras)
+        self._systemd.says(f"{live} of {len(cameras)} cameras live")
         depths = {f"samples:{health.camera}": health.queue_depth for health in cameras}
         self._send(
             Heartbeat(
@@ -198,19 +202,26 @@ class Daemon:
                 last_inference_age_s=None
                 if last_ns is None
                 else round((now_ns - last_ns) / 1e9, 3),
-                queues={**depths, "results": self._inbox.depth},
+                queues={
+                    **depths,
+                    "results": self._inbox.depth,
+                    "unstored": self._events.unstored,
+                },
                 memory=Memory(rss_bytes=self._process.memory_info().rss),
                 last_seq=self._envelope.last_seq(),
             )
         )
 
     def _send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
+        self._ledger.note(message)  # first, so that operators know at least what subscribers do
         self._publisher.send(message, blobs)
         self.show(message)
 
     def _end(self, *, orderly: bool) -> None:
         """Stops every thread, by a deadline, and says so to the subscribers."""
         deadline_ns = time.monotonic_ns() + int(STOP_S * 1e9)
+        self._ledger.phase = "stopping"
+        self._systemd.stopping()
         self._inbox.close()
         threads: list[CaptureThread | InferenceThread] = [*self._captures, self._inference]
         for thread in threads:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from threading import Event
 
 from engine.recogniser import Recogniser
@@ -15,19 +14,15 @@ from stream.capture import CaptureThread
 from stream.config import CameraConfig, Config
 from stream.daemon import BEAT_EVERY_S, Daemon
 from stream.errors import SourceError
-from stream.events.courier import Courier, Sink, stop_couriers
-from stream.events.desk import EventDesk
 from stream.events.rule import check_labels
-from stream.events.store import EventStore
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
-from stream.messaging.answers import Answers
 from stream.messaging.envelope import Envelope
-from stream.messaging.keys import KeyFolder
 from stream.messaging.messages import BundleFacts, CameraFacts, GridFacts, Message, Meta, Model
-from stream.messaging.publisher import Publisher
 from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
+from stream.operations.ledger import Ledger
+from stream.outside import Outside, opened_outside
 from stream.samples import SampleQueue
 from stream.screen import ScreenThread, Terminal
 from stream.sources.open import open_source
@@ -51,7 +46,7 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     Raises:
         ConfigError: a source's URL can't be right, or a rule names a label that the bundle lacks.
         StoreError: the event store can't be opened.
-        PublishError: the endpoint can't be had.
+        PublishError: the endpoint, or the HTTP side's, can't be had.
         EngineError: the bundle or the engine fails.
         SourceError: every source has ended, and one of them not as it should.
     """
@@ -59,21 +54,11 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
     wakeup = Event()
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
-    with _event_desk(config, opening) as events:
-        publisher = Publisher(
-            config.publish.bind, insecure=config.publish.insecure, keys=_keys(config)
-        )
-        answers = None
-        try:
-            answers = _answers(config, publisher, events)
-            daemon = _daemon(config, opening, events, publisher, answers, queues, wakeup, stop)
-            if daemon is not None:
-                with _screen(show) as daemon.show:
-                    daemon.run()
-        finally:
-            publisher.close(orderly=False)  # where the daemon has done it, this does nothing
-            if answers is not None:
-                answers.close()
+    with opened_outside(config, opening) as outside:
+        daemon = _daemon(config, opening, outside, queues, wakeup, stop)
+        if daemon is not None:
+            with _screen(show) as daemon.show:
+                daemon.run()
     if daemon is not None and not stop.is_set():
         _report_ends(daemon)
 
@@ -81,9 +66,7 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
 def _daemon(
     config: Config,
     opening: Opening,
-    events: EventDesk,
-    publisher: Publisher,
-    answers: Answers | None,
+    outside: Outside,
     queues: Mapping[str, SampleQueue],
     wakeup: Event,
     stop: Event,
@@ -104,7 +87,7 @@ def _daemon(
     )
     with progress_on_stderr() as say:
         inference.start()
-        _wait_until_opened(inference, stop)
+        _wait_until_opened(inference, stop, outside.ledger)
     if engine is None:
         return None
     envelope = Envelope(config.site, config.node)
@@ -113,7 +96,7 @@ def _daemon(
     _log.info(
         "gesta %s watches %s with bundle %s on %s %s, flow %s; published on %s",
         version(), cameras, model.bundle, model.runner, model.precision, model.flow,
-        publisher.endpoint,
+        outside.publisher.endpoint,
     )  # fmt: skip
     return Daemon(
         stop=stop,
@@ -134,80 +117,9 @@ def _daemon(
         writer=Writer(
             envelope=envelope, manifest=opening.manifest, model=model, clock_ns=time.monotonic_ns
         ),
-        events=events,
-        publisher=publisher,
-        answers=answers,
+        outside=outside,
         meta=lambda: _meta(config, opening, model, envelope),
     )
-
-
-@contextmanager
-def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
-    """The rules' desk; where there are any, with its store open, and couriers to every sink."""
-    path = Path(config.events.store)
-    couriers: list[Courier] = []
-
-    def wake() -> None:
-        for courier in couriers:
-            courier.wake()
-
-    def present(camera: str, here: bool) -> None:
-        for courier in couriers:
-            courier.sink.present(camera, here)
-
-    desk = EventDesk(
-        config.rules,
-        classes=opening.manifest.classes,
-        window_s=opening.manifest.window_s,
-        store=EventStore(path) if config.rules else None,
-        stored=wake,
-        present=present,
-        keep_s=config.events.keep_days * 86_400,
-    )
-    with closing(desk):
-        couriers += [Courier(path, sink) for sink in _sinks(config)]
-        for courier in couriers:
-            courier.start()
-        try:
-            yield desk
-        finally:
-            stop_couriers(couriers)
-
-
-def _answers(config: Config, publisher: Publisher, events: EventDesk) -> Answers | None:
-    """Who answers what is asked, where the configuration has a place for it."""
-    if config.publish.answers is None:
-        return None
-    return Answers(
-        config.publish.answers,
-        node=config.node,
-        retained=lambda: publisher.retained,
-        changes=events.changes,
-        insecure=config.publish.insecure,
-        keys=_keys(config),
-    )
-
-
-def _keys(config: Config) -> KeyFolder | None:
-    """Of those who may connect; None lets anyone who can reach this machine's sockets."""
-    return None if config.publish.keys is None else KeyFolder(Path(config.publish.keys))
-
-
-def _sinks(config: Config) -> Iterator[Sink]:
-    """Everyone outside who is told of events."""
-    if config.webhooks:
-        from stream.events.webhook import Webhook
-
-        for webhook in config.webhooks:
-            yield Webhook(webhook, node=config.node)
-    if config.mqtt is not None:
-        from stream.events.mqtt import Mqtt
-
-        cameras = {
-            camera.name: [rule for rule in config.rules if rule.holds_for(camera.name)]
-            for camera in config.cameras
-        }
-        yield Mqtt(config.mqtt, site=config.site, node=config.node, cameras=cameras)
 
 
 @contextmanager
@@ -231,9 +143,10 @@ def _queue(camera: CameraConfig, opening: Opening, wakeup: Event) -> SampleQueue
     return SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set)
 
 
-def _wait_until_opened(inference: InferenceThread, stop: Event) -> None:
+def _wait_until_opened(inference: InferenceThread, stop: Event, ledger: Ledger) -> None:
     """Returns early where it is asked to stop. Raises what opening raised."""
     while not inference.opened.wait(POLL_S):
+        ledger.turned()
         if stop.is_set():
             inference.stop()
             return

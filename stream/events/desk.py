@@ -75,6 +75,11 @@ class EventDesk:
         tracks = [track for tracks in self._tracks.values() for track in tracks]
         return tuple(track.event for track in tracks if track.event is not None)
 
+    @property
+    def unstored(self) -> int:
+        """Changes that wait until the store can be written again."""
+        return len(self._unstored)
+
     def begin(self) -> list[Change]:
         """Ends what a daemon that was killed has left open in the store."""
         if self._store is None:

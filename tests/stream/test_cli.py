@@ -1,5 +1,6 @@
 """`gesta` as a user types it: help, exit codes, one sentence for every mistake."""
 
+import json
 import logging
 import signal
 import subprocess
@@ -109,6 +110,7 @@ def test_the_version():
         (["run", "scene:", "--bundle", "{bundle}", "--publish", "tcp://0.0.0.0:5599"], 5,
          "--insecure"),
         (["run", "scene:", "--bundle", "{bundle}", "--publish", "5599"], 5, "is no endpoint"),
+        (["run", "scene:", "--log-format", "text", "--config", "{exposed}"], 2, "set http.token"),
         (["replay", "rtsp://u:hunter2@cam.example/x", "--bundle", "{bundle}"], 2, "is no file"),
         (["replay", "no.mp4", "--bundle", "no-such-bundle"], 4, "there is no bundle"),
         (["scene", "--out", "/proc/no/such/folder"], 5, "can't be written"),
@@ -118,7 +120,13 @@ def test_the_version():
 def test_a_mistake_gets_one_sentence_and_its_exit_code(
     arguments, code, words, tmp_path, bundle_folder, capsys
 ):
-    names = {"{bundle}": str(bundle_folder), "{empty}": str(tmp_path / "empty")}
+    exposed = tmp_path / "exposed.toml"
+    exposed.write_text('[http]\nbind = "0.0.0.0:9599"\n')
+    names = {
+        "{bundle}": str(bundle_folder),
+        "{empty}": str(tmp_path / "empty"),
+        "{exposed}": str(exposed),
+    }
     (tmp_path / "empty").mkdir()
     found = cli.main([*(names.get(argument, argument) for argument in arguments), "-q"])
     said = capsys.readouterr()
@@ -211,3 +219,22 @@ def test_a_full_disk_below_the_output_is_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 5
     assert "can't be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_json_log_is_json_to_its_last_word(from_file, tmp_path, bundle_folder, capsys):
+    file = tmp_path / "gesta.toml"
+    file.write_text('log_format = "json"\n' if from_file else "")
+    given = [] if from_file else ["--log-format", "json"]
+    code = cli.main(["run", "scene:", "--config", str(file), "--bundle", "no-such-bundle", *given])
+    assert code == 4
+    (entry,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (entry["level"], entry["logger"]) == ("CRITICAL", "gesta")
+    assert "there is no bundle 'no-such-bundle'" in entry["message"]
+
+
+def test_who_tries_the_daemons_rules_on_a_video_reads_lines(tmp_path, bundle_folder, capsys):
+    file = tmp_path / "gesta.toml"
+    file.write_text('log_format = "json"\n')
+    assert cli.main(["replay", "no.mp4", "--rules", str(file), "--bundle", "no-such-bundle"]) == 4
+    assert capsys.readouterr().err.startswith("gesta: ")

@@ -52,6 +52,8 @@ def test_nothing_given_means_the_defaults() -> None:
     assert config.flow is None
     assert not config.publish.insecure
     assert config.cameras == ()
+    assert config.http is None
+    assert config.log_format == "text"
 
 
 def test_no_secret_shows_in_any_form(tmp_path: Path) -> None:
@@ -61,6 +63,16 @@ def test_no_secret_shows_in_any_form(tmp_path: Path) -> None:
     for text in (repr(config), str(config), repr(camera), camera.mask(foreign)):
         assert "s3cr" not in text
         assert "word@" not in text
+
+
+def test_the_http_sides_token_is_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cr0123456789abcdef==\n")
+    config = load(tmp_path, f'[http]\nbind = "0.0.0.0:9599"\ntoken = "${{file:{file}}}"\n' + CAMERA)
+    assert config.http is not None
+    assert config.http.token == "s3cr0123456789abcdef=="
+    assert "s3cr" not in repr(config)
+    assert {config.http.token, "s3cr@t/word"} <= set(config.secrets)
 
 
 def test_a_secret_in_the_path_is_masked_as_well(tmp_path: Path) -> None:
@@ -130,6 +142,20 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         ('[[camera]]\nname = "node"\nurl = "x"', 'camera[0].name: "node" is kept for the daemon'),
         ('[[camera]]\nname = "A b"\nurl = "x"', 'camera[0].name: "A b" may hold only a-z'),
         ('site = "a/b"', 'site: "a/b" may hold only a-z'),
+        ('log_format = "xml"', "log_format: unknown value 'xml'; use one of 'text', 'json'"),
+        ("[http]", "http.bind: this key is required; add it"),
+        ("http = 9599", "http: expected a table"),
+        ('[http]\nbnd = "127.0.0.1:1"', 'http.bnd: unknown key; did you mean "bind"?'),
+        ('[http]\nbind = "9599"', "http.bind: "),
+        (
+            '[http]\nbind = "0.0.0.0:9599"',
+            "http.bind: 0.0.0.0:9599 could be reached by anyone on the network; set http.token",
+        ),
+        (
+            '[http]\nbind = "0.0.0.0:9599"\ntoken = "${EMPTY}"',
+            "http.token: must be 16 characters or more",
+        ),
+        ('[http]\nbind = "127.0.0.1:1"\ntoken = "s3cr s3cr s3cr s3cr"', "http.token: must be"),
         (CAMERA + CAMERA, 'camera[1].name: camera[0] is "hallway" too; rename one'),
         (
             '[[camera]]\nurl = "rtsp://u:${NOT_THERE}@h/"',

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 
+import msgspec
 import pytest
 
 from engine.errors import EngineDrift
@@ -15,11 +16,22 @@ from stream.events.rule import RuleConfig
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
 from stream.messaging.envelope import Envelope
-from stream.messaging.messages import EventChange, Explain, Heartbeat, Meta, Prediction, Status
+from stream.messaging.messages import (
+    CameraFacts,
+    EventChange,
+    Explain,
+    Heartbeat,
+    Meta,
+    Prediction,
+    Status,
+)
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
 from stream.messaging.writer import Writer
+from stream.operations.ledger import Ledger
+from stream.outside import Outside
 from stream.samples import SampleQueue
+from stream.systemd import Systemd
 from tests.stream.messaging.samples_of_messages import MODEL, meta
 from tests.stream.stand_ins import Capture, Recogniser, stream_sample
 from tests.stream.synthetic import small_manifest
@@ -27,11 +39,24 @@ from tests.stream.synthetic import small_manifest
 SOON_S = 10
 
 
+class Told(Systemd):
+    """A systemd that is told everything, and keeps it."""
+
+    def __init__(self):
+        super().__init__({"WATCHDOG_USEC": "200000"})
+        self.texts = []
+
+    def _tell(self, text):
+        self.texts.append(text)
+
+
 class House:
     """A daemon in a thread of its own, with its cameras in the test's hands."""
 
     def __init__(self, *names, rules=()):
         self.rules = rules
+        self.ledger = Ledger()
+        self.systemd = Told()
         self.stop = threading.Event()
         self.recogniser = Recogniser()
         self.inbox = Inbox()
@@ -69,9 +94,14 @@ class House:
                 model=MODEL,
                 clock_ns=time.monotonic_ns,
             ),
-            events=EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2),
-            publisher=publisher,
-            meta=lambda: meta(envelope),
+            outside=Outside(
+                publisher=publisher,
+                answers=None,
+                events=EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2),
+                ledger=self.ledger,
+                systemd=self.systemd,
+            ),
+            meta=lambda: self._meta(envelope),
         )
         self.daemon.show = self.seen.append
         self.ready.set()
@@ -79,6 +109,13 @@ class House:
             self.daemon.run()
         except Exception as error:  # noqa: BLE001  the test looks at it
             self.error = error
+
+    def _meta(self, envelope):
+        return msgspec.structs.replace(
+            meta(envelope),
+            rules=tuple(rule.name for rule in self.rules),
+            cameras=tuple(CameraFacts(camera=name, url="rtsp://") for name in self.cameras),
+        )
 
     def receive(self, kind, count=1):
         """The next messages of a kind; others are passed over."""
@@ -173,7 +210,7 @@ def test_the_heart_beats_once_a_second_and_knows_every_number(house):
     assert second.memory.rss_bytes > 1_000_000
     assert second.last_inference_age_s > 0
     assert second.cameras[0].camera == "hall"
-    assert second.queues == {"samples:hall": 0, "results": 0}
+    assert second.queues == {"samples:hall": 0, "results": 0, "unstored": 0}
     assert second.last_seq["gesta/1/home/hall/prediction/"] == 0
     assert home.cameras["hall"].supervised >= 1
 
@@ -213,6 +250,38 @@ def test_a_stop_ends_the_events_before_the_cameras(house):
     told = [m for m in home.seen if isinstance(m, EventChange | Status)]
     assert isinstance(told[-2], EventChange)
     assert (told[-2].phase, told[-2].end_reason) == ("end", "shutdown")
+
+
+def test_operators_see_what_subscribers_hear(house):
+    home = house("hall", rules=(WAVING,))
+    home.cameras["hall"].tell("live")
+    home.cameras["hall"].queue.put(stream_sample("hall", 29))
+    home.receive(EventChange)
+    home.receive(Heartbeat, 2)
+    assert home.ledger.phase == "running"
+    assert not home.ledger.stands_still
+    snapshot = home.ledger.snapshot
+    assert snapshot.state("hall") == "live"
+    assert snapshot.latencies["hall"].at_most[-1] == 1
+    assert snapshot.events == {("greeting", "start"): 1, ("greeting", "end"): 0}
+    assert snapshot.heartbeat.open_events == 1
+    home.stop.set()
+    assert home.ended()
+    assert home.ledger.phase == "stopping"
+    assert home.ledger.snapshot.events["greeting", "end"] == 1
+
+
+def test_systemd_is_told_of_its_life(house):
+    home = house("hall", "yard")
+    home.cameras["hall"].tell("live")
+    home.receive(Heartbeat, 2)
+    home.stop.set()
+    assert home.ended()
+    texts = home.systemd.texts
+    assert texts[0] == "READY=1"
+    assert "STATUS=1 of 2 cameras live" in texts
+    assert 3 <= texts.count("WATCHDOG=1") <= 30
+    assert texts.index("STOPPING=1") > texts.index("STATUS=1 of 2 cameras live")
 
 
 def test_a_stuck_engine_ages_in_the_heartbeat_while_the_heart_beats_on(house):

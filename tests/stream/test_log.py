@@ -1,9 +1,11 @@
+import json
 import logging
+import re
 import sys
 
 import pytest
 
-from stream.log import start_logging
+from stream.log import complain, start_logging
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +58,35 @@ def test_a_log_that_nobody_reads_is_no_reason_to_stop(monkeypatch):
     start_logging(logging.INFO)
     monkeypatch.setattr(sys, "stderr", Gone())
     logging.getLogger("test").warning("is anybody there?")
+
+
+def test_json_is_one_masked_object_a_line(capsys):
+    secret = 'quo"ted\\s3cr'
+    start_logging(logging.INFO, [secret], "json")
+    logging.getLogger("stream.test").warning("can't open %s: %s", "rtsp://a:hunter2@h/1", secret)
+    try:
+        raise ValueError(f"rtsp://a:hunter2@h/1 and {secret}")
+    except ValueError:
+        logging.getLogger("stream.test").exception("two\nlines")
+    text = capsys.readouterr().err
+    assert "hunter2" not in text
+    assert "s3cr" not in text
+    first, second = map(json.loads, text.splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert first == {
+        "level": "WARNING",
+        "logger": "stream.test",
+        "message": "can't open rtsp://a:***@h/1: ***",
+    }
+    assert (second["level"], second["message"]) == ("ERROR", "two\nlines")
+    assert "ValueError: rtsp://a:***@h/1 and ***" in second["traceback"]
+
+
+def test_why_a_command_ends_is_said_in_the_logs_form(capsys):
+    start_logging(logging.WARNING)
+    complain("rtsp://a:hunter2@h/1 is wrong")
+    assert capsys.readouterr().err == "gesta: rtsp://a:***@h/1 is wrong\n"
+    start_logging(logging.WARNING, form="json")
+    complain("it is 100% wrong")
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["level"], entry["message"]) == ("CRITICAL", "it is 100% wrong")

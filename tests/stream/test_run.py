@@ -2,17 +2,21 @@
 
 import os
 import signal
+import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from engine.errors import EngineDrift
 from engine.flow.open import open_flow
 from engine.manifest import FlowEntry
 from stream import run as run_module
-from stream.config import CameraConfig, Config, PublishConfig
+from stream.config import CameraConfig, Config, HttpConfig, PublishConfig
 from stream.errors import ConfigError, PublishError, SourceError
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
@@ -190,6 +194,40 @@ def test_an_endpoint_in_use_is_told_before_anything_is_compiled(opening, endpoin
             run(config(endpoint, "scene:"))
     finally:
         holder.close(orderly=False)
+
+
+def test_an_http_port_in_use_is_told_before_anything_is_compiled(opening, endpoint):
+    opening.error = AssertionError("nothing should be compiled")
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = msgspec.structs.replace(
+            config(endpoint, "scene:"),
+            http=HttpConfig(bind=f"127.0.0.1:{holder.getsockname()[1]}"),
+        )
+        with pytest.raises(PublishError, match=r"http\.bind: .* is in use"):
+            run(taken)
+    Publisher(endpoint).close(orderly=False)
+
+
+def test_while_it_compiles_it_lives_and_is_not_started(opening, endpoint):
+    opening.compiling.clear()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        bind = f"127.0.0.1:{probe.getsockname()[1]}"
+    found = {}
+
+    def look():
+        for page in ("livez", "startupz", "readyz", "metrics"):
+            try:
+                with urllib.request.urlopen(f"http://{bind}/{page}", timeout=SOON_S) as answer:
+                    found[page] = answer.status
+            except urllib.error.HTTPError as error:
+                found[page] = error.code
+                error.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Timer(0.5, look).start()
+    run(msgspec.structs.replace(config(endpoint, "scene:"), http=HttpConfig(bind=bind)))
+    assert found == {"livez": 200, "startupz": 503, "readyz": 503, "metrics": 503}
+    opening.compiling.set()
 
 
 def test_an_engine_that_can_not_be_opened_ends_it_and_frees_the_endpoint(opening, endpoint):

@@ -164,8 +164,10 @@ def test_events_are_told_though_they_cant_be_stored_and_stored_once_they_can(
     assert caplog.text.count("make room") == 1
     watching.tidy(NOON_NS)
     assert store.changes() == []
+    assert watching.unstored == 2
     store.full = False
     watching.tidy(NOON_NS)
+    assert watching.unstored == 0
     assert [event.revision for _, event in store.changes()] == [0, 1]
     (end,) = watching.stop()
     assert end.sequence == 3

@@ -1,0 +1,82 @@
+"""The ledger: what the main thread writes down for operators, and they may read at any time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from stream.messaging.messages import EventChange, Heartbeat, Message, Meta, Prediction, Status
+from stream.operations.histogram import Histogram
+from stream.operations.snapshot import Snapshot
+
+STANDS_STILL_S = 5.0
+
+Phase = Literal["opening", "running", "stopping"]
+
+
+class Ledger:
+    """Hears every message that subscribers get, so that both are told the same.
+
+    The main thread writes. Other threads read the attributes: whatever they find there is replaced
+    as a whole, and never changed, so neither side waits for the other.
+
+    Attributes:
+        phase: opening until the cameras were started.
+        snapshot: replaced with each heartbeat and status; None before the first heartbeat.
+    """
+
+    def __init__(self, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self.phase: Phase = "opening"
+        self.snapshot: Snapshot | None = None
+        self._clock_ns = clock_ns
+        self._turned_ns = clock_ns()
+        self._meta: Meta | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._statuses: dict[str, Status] = {}
+        self._latencies: dict[str, Histogram] = {}
+        self._events: dict[tuple[str, str], int] = {}
+
+    def turned(self) -> None:
+        """Notes that the main thread goes round."""
+        self._turned_ns = self._clock_ns()
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the main thread has not gone round for too long."""
+        return self._clock_ns() - self._turned_ns > STANDS_STILL_S * 1e9
+
+    def note(self, message: Message) -> None:
+        """Notes what was just published."""
+        match message:
+            case Prediction(camera=str(camera)):
+                latency_ms = message.time.latency_ms.capture_to_publish
+                self._latencies[camera].observe(latency_ms / 1e3)
+            case EventChange():
+                key = (message.rule, message.phase)
+                if key in self._events:  # a rule of yesterday's may end an event of yesterday's
+                    self._events[key] += 1
+            case Status(camera=str(camera)):
+                self._statuses[camera] = message
+                self._freeze()
+            case Heartbeat():
+                self._heartbeat = message
+                self._freeze()
+            case Meta():
+                self._meta = message
+                self._latencies = {facts.camera: Histogram() for facts in message.cameras}
+                self._events = {(rule, phase): 0 for rule in message.rules for phase in _COUNTED}
+
+    def _freeze(self) -> None:
+        if self._meta is None or self._heartbeat is None:
+            return
+        self.snapshot = Snapshot(
+            meta=self._meta,
+            heartbeat=self._heartbeat,
+            statuses=dict(self._statuses),
+            latencies={camera: each.counts() for camera, each in self._latencies.items()},
+            events=dict(self._events),
+        )
+
+
+_COUNTED = ("start", "end")  # phases of an event; its updates say nothing of how many there are

@@ -1,0 +1,131 @@
+"""All that connects a daemon with the world besides its cameras, opened and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.config import Config, HttpConfig
+from stream.events.courier import Courier, Sink, stop_couriers
+from stream.events.desk import EventDesk
+from stream.events.rule import RuleConfig
+from stream.events.store import EventStore
+from stream.messaging.answers import Answers
+from stream.messaging.keys import KeyFolder
+from stream.messaging.publisher import Publisher
+from stream.opening import Opening
+from stream.operations.address import Address
+from stream.operations.ledger import Ledger
+from stream.operations.pages import Pages
+from stream.operations.server import serving
+from stream.systemd import Systemd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What the daemon's main thread talks to. answers: None where nobody may ask."""
+
+    publisher: Publisher
+    answers: Answers | None
+    events: EventDesk
+    ledger: Ledger
+    systemd: Systemd
+
+
+@contextmanager
+def opened_outside(config: Config, opening: Opening) -> Iterator[Outside]:
+    """Opens it all; closes it when the block ends.
+
+    Raises:
+        ConfigError: keys or certificates can't be read.
+        StoreError: the event store can't be opened.
+        PublishError: an endpoint can't be had.
+    """
+    ledger, systemd = Ledger(), Systemd()
+    systemd.says("opening the engine")
+    with ExitStack() as stack:
+        events = stack.enter_context(_event_desk(config, opening))
+        stack.enter_context(_http_side(config.http, ledger))
+        keys = None if config.publish.keys is None else KeyFolder(Path(config.publish.keys))
+        insecure = config.publish.insecure
+        publisher = Publisher(config.publish.bind, insecure=insecure, keys=keys)
+        # Where the daemon has closed it in order, this does nothing.
+        stack.callback(publisher.close, orderly=False)
+        answers = None
+        if config.publish.answers is not None:
+            answers = Answers(
+                config.publish.answers,
+                node=config.node,
+                retained=lambda: publisher.retained,
+                changes=events.changes,
+                insecure=insecure,
+                keys=keys,
+            )
+            stack.callback(answers.close)
+        yield Outside(
+            publisher=publisher, answers=answers, events=events, ledger=ledger, systemd=systemd
+        )
+
+
+@contextmanager
+def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
+    """The rules' desk; where there are any, with its store open, and couriers to every sink."""
+    path = Path(config.events.store)
+    couriers: list[Courier] = []
+
+    def wake() -> None:
+        for courier in couriers:
+            courier.wake()
+
+    def present(camera: str, here: bool) -> None:
+        for courier in couriers:
+            courier.sink.present(camera, here)
+
+    desk = EventDesk(
+        config.rules,
+        classes=opening.manifest.classes,
+        window_s=opening.manifest.window_s,
+        store=EventStore(path) if config.rules else None,
+        stored=wake,
+        present=present,
+        keep_s=config.events.keep_days * 86_400,
+    )
+    with ExitStack() as stack:
+        stack.callback(desk.close)
+        couriers += [Courier(path, sink) for sink in _sinks(config)]
+        for courier in couriers:
+            courier.start()
+        stack.callback(stop_couriers, couriers)
+        yield desk
+
+
+def _sinks(config: Config) -> Iterator[Sink]:
+    """Everyone outside who is told of events; imported where there is one."""
+    if config.webhooks:
+        from stream.events.webhook import Webhook
+
+        for webhook in config.webhooks:
+            yield Webhook(webhook, node=config.node)
+    if config.mqtt is not None:
+        from stream.events.mqtt import Mqtt
+
+        cameras: Mapping[str, list[RuleConfig]] = {
+            camera.name: [rule for rule in config.rules if rule.holds_for(camera.name)]
+            for camera in config.cameras
+        }
+        yield Mqtt(config.mqtt, site=config.site, node=config.node, cameras=cameras)
+
+
+@contextmanager
+def _http_side(http: HttpConfig | None, ledger: Ledger) -> Iterator[None]:
+    """Serves operators meanwhile, where they are to be served."""
+    if http is None:
+        yield
+        return
+    from stream.operations import metrics  # whoever has no use for it need not wait for it
+
+    pages = Pages(ledger, token=http.token, metrics=metrics.page, metrics_type=metrics.CONTENT_TYPE)
+    with serving(Address.parse(http.bind), pages.to):
+        yield
