@@ -20,6 +20,7 @@ test: lint test-servers
 	$(TEST)/python -m pytest tests/engine
 	$(TEST)/python -m pytest tests/stream
 	$(TEST)/python -m pytest tests/training
+	$(TEST)/python -m pytest tests/deploy
 	$(TEST)/python -m pytest tests/integration
 
 lint: .venv-test/installed
