@@ -19,7 +19,7 @@ from stream.sampler import Sampler
 from stream.samples import SampleQueue
 from stream.sources.history import History
 from stream.sources.open import is_file, open_source
-from stream.sources.source import Source, SourceOptions, StreamInfo
+from stream.sources.source import PacketTap, Source, SourceOptions, StreamInfo
 from stream.status import CaptureSnapshot, State, StatusChange, explained
 
 OPEN_TIMEOUT_S = 10.0
@@ -45,6 +45,7 @@ class CaptureThread:
         queue: where samples go; closed when no more will come.
         on_status: called from the capture thread (from `supervise` for a thread given up).
         bound_px: the flow quantiser's bound; by default the manifest's for this flow.
+        packets: takes the camera's encoded packets; None where nobody wants them.
         open_source: makes the source; tests give their own.
     """
 
@@ -57,6 +58,7 @@ class CaptureThread:
         queue: SampleQueue,
         on_status: Callable[[StatusChange], object],
         bound_px: float | None = None,
+        packets: PacketTap | None = None,
         open_source: Callable[[str, SourceOptions], Source] = open_source,
         backoff: Backoff | None = None,
         budget: RestartBudget | None = None,
@@ -66,6 +68,7 @@ class CaptureThread:
         self.camera = camera
         self._queue = queue
         self._on_status = on_status
+        self._packets = packets
         self._open_source = open_source
         self._backoff = Backoff() if backoff is None else backoff
         self._budget = RestartBudget() if budget is None else budget
@@ -294,6 +297,7 @@ class CaptureThread:
             realtime=bool(self.camera.realtime),
             wait=self._stop_asked.wait,
             history=self._history,
+            packets=self._packets,
         )
 
     def _is_endless(self) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from threading import Event
 
 import psutil
 
 from stream.capture import CaptureThread
 from stream.events.desk import Change
+from stream.events.evidence import EvidenceReady
 from stream.health import CameraMonitor
 from stream.inbox import Inbox
 from stream.inference import InferenceThread, Recognised
@@ -52,7 +53,7 @@ class Daemon:
     def __init__(
         self,
         *,
-        stop: Event,
+        stop: threading.Event,
         captures: Sequence[CaptureThread],
         inference: InferenceThread,
         inbox: Inbox,
@@ -72,6 +73,7 @@ class Daemon:
         self._events = outside.events
         self._publisher = outside.publisher
         self._answers = outside.answers
+        self._evidence = outside.evidence
         self._meta = meta
         self._ledger = outside.ledger
         self._systemd = outside.systemd
@@ -112,6 +114,8 @@ class Daemon:
         for item in news:
             if isinstance(item, Recognised):
                 self._publish_recognised(item)
+            elif isinstance(item, EvidenceReady):
+                self._publish_events(self._events.attach(item.event_id, item.evidence))
             else:
                 self.monitors[item.camera].changed(item)
                 self._publish_status(item.camera)
@@ -155,13 +159,15 @@ class Daemon:
             event = change.event
             if event.phase == "start":
                 _log.info("%s: %s began (rule %s)", event.camera, event.label, event.rule)
-            elif event.phase == "end":
+            elif event.phase == "end" and event.evidence is None:
                 _log.info(
                     "%s: %s is over after %.1f s (rule %s, %s, peak %.2f)",
                     event.camera, event.label, event.duration_s, event.rule, event.end_reason,
                     event.peak,
                 )  # fmt: skip
             self._send(self._writer.event(event, change.sequence))
+            if self._evidence is not None and self._events.wants_evidence(event):
+                self._evidence.follow(event)
 
     def _log_status(self, status: Status) -> None:
         """What changed, once: a camera that is away for a week must not fill the log."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 
+from stream.events.evidence import EvidenceReady
 from stream.inference import Recognised
 from stream.status import StatusChange
 
@@ -12,7 +13,7 @@ CAPACITY = 1000
 AT_ONCE = 100  # items handed out together, so that nothing else waits for long
 POLL_S = 0.1
 
-News = Recognised | StatusChange
+News = Recognised | StatusChange | EvidenceReady
 
 
 class Inbox:

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stream.config import Config, HttpConfig
 from stream.events.courier import Courier, Sink, stop_couriers
 from stream.events.desk import EventDesk
 from stream.events.rule import RuleConfig
 from stream.events.store import EventStore
+from stream.inbox import Inbox
 from stream.messaging.answers import Answers
 from stream.messaging.keys import KeyFolder
 from stream.messaging.publisher import Publisher
@@ -22,21 +24,28 @@ from stream.operations.pages import Pages
 from stream.operations.server import serving
 from stream.systemd import Systemd
 
+if TYPE_CHECKING:
+    from stream.evidence.keeper import EvidenceKeeper
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """What the daemon's main thread talks to. answers: None where nobody may ask."""
+    """What the daemon's main thread talks to.
+
+    answers: None where nobody may ask. evidence: None where none is kept.
+    """
 
     publisher: Publisher
     answers: Answers | None
     events: EventDesk
+    evidence: EvidenceKeeper | None
     ledger: Ledger
     systemd: Systemd
 
 
 @contextmanager
-def opened_outside(config: Config, opening: Opening) -> Iterator[Outside]:
-    """Opens it all; closes it when the block ends.
+def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[Outside]:
+    """Opens it all; closes it when the block ends. inbox: where evidence is told of.
 
     Raises:
         ConfigError: keys or certificates can't be read.
@@ -65,7 +74,12 @@ def opened_outside(config: Config, opening: Opening) -> Iterator[Outside]:
             )
             stack.callback(answers.close)
         yield Outside(
-            publisher=publisher, answers=answers, events=events, ledger=ledger, systemd=systemd
+            publisher=publisher,
+            answers=answers,
+            events=events,
+            evidence=stack.enter_context(_evidence(config, inbox)),
+            ledger=ledger,
+            systemd=systemd,
         )
 
 
@@ -99,6 +113,22 @@ def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
             courier.start()
         stack.callback(stop_couriers, couriers)
         yield desk
+
+
+@contextmanager
+def _evidence(config: Config, inbox: Inbox) -> Iterator[EvidenceKeeper | None]:
+    """Who keeps evidence of events, where the configuration says so and there are any."""
+    if config.evidence is None or not config.rules:
+        yield None
+        return
+    from stream.evidence.keeper import EvidenceKeeper
+
+    keeper = EvidenceKeeper(config.evidence, config.cameras, config.rules, deliver=inbox.put)
+    keeper.start()
+    try:
+        yield keeper
+    finally:
+        keeper.stop()
 
 
 def _sinks(config: Config) -> Iterator[Sink]:

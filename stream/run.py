@@ -54,8 +54,9 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
     wakeup = Event()
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
-    with opened_outside(config, opening) as outside:
-        daemon = _daemon(config, opening, outside, queues, wakeup, stop)
+    inbox = Inbox()
+    with opened_outside(config, opening, inbox) as outside:
+        daemon = _daemon(config, opening, outside, inbox, queues, wakeup, stop)
         if daemon is not None:
             with _screen(show) as daemon.show:
                 daemon.run()
@@ -67,12 +68,12 @@ def _daemon(
     config: Config,
     opening: Opening,
     outside: Outside,
+    inbox: Inbox,
     queues: Mapping[str, SampleQueue],
     wakeup: Event,
     stop: Event,
 ) -> Daemon | None:
     """The daemon with its engine open; None where it was asked to stop first."""
-    inbox = Inbox()
     engine: Engine | None = None
 
     def open_recogniser() -> Recogniser:
@@ -108,6 +109,7 @@ def _daemon(
                 queue=queues[camera.name],
                 on_status=inbox.put,
                 bound_px=opening.flow_entry.bound_px,
+                packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
             )
             for camera in config.cameras
         ],

@@ -90,7 +90,7 @@ class View:
                 self._open.pop(message.event_id, None)
                 if message.phase != "end":
                     self._open[message.event_id] = message
-                if message.phase != "update" and not message.replay:
+                if message.phase != "update" and not (message.replay or message.evidence):
                     self._news.append(message)
             case Prediction():
                 camera = self._camera(message)

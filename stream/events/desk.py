@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from stream.errors import StoreError
 from stream.events.event import EndReason, Event
+from stream.events.evidence import Evidence
 from stream.events.rule import RuleConfig
 from stream.events.store import EventStore
 from stream.events.track import Observation, Track
 from stream.messaging.messages import Prediction, Status, time_ns
 
+AWAITED_AT_MOST = 1000  # ended events whose evidence may still come
 TIDY_EVERY_NS = 3_600_000_000_000
 
 _GONE = ("stalled", "offline", "ended")  # states in which a camera shows nothing
@@ -66,6 +68,8 @@ class EventDesk:
         self._observed = observed
         self._tracks: dict[str, list[Track]] = {}  # by camera
         self._clocks: dict[str, StreamClock] = {}
+        self._wants_evidence = {rule.name for rule in rules if rule.evidence}
+        self._awaited: dict[str, Event] = {}  # ended, and evidence of it may come
         self._unstored: list[Event] = []  # told, but still to be written
         self._tidy_ns = 0
 
@@ -115,6 +119,7 @@ class EventDesk:
                 capture_ns=capture_ns,
                 p=0.0 if unsure else min(1.0, sum(prediction.probabilities[i] for i in columns)),
                 label=rule.labels[columns.index(best)],
+                key_ns=capture_ns - self._before_end_ns(prediction),
                 onset_uncertainty_s=self._window_s + prediction.time.uncertainty_ms / 1e3,
             )
             self._observed(rule.name, seen)
@@ -129,6 +134,15 @@ class EventDesk:
         if status.state not in _GONE:
             return []
         return self._stored(self._lose(status.camera, "stream_lost"))
+
+    def attach(self, event_id: str, evidence: Evidence) -> list[Change]:
+        """Takes what was kept of an event that has ended."""
+        event = self._awaited.pop(event_id, None)
+        return [] if event is None else self._stored([event.kept(evidence)])
+
+    def wants_evidence(self, event: Event) -> bool:
+        """Whether its rule has evidence kept."""
+        return event.rule in self._wants_evidence
 
     def stop(self) -> list[Change]:
         """Ends every event, since nobody watches any more."""
@@ -163,6 +177,14 @@ class EventDesk:
         if self._store is not None:
             self._store.close()
 
+    def _before_end_ns(self, prediction: Prediction) -> int:
+        """How long before the newest frame the one was that has most of the temporal attention."""
+        weights = prediction.attention.temporal
+        if not weights:
+            return 0
+        samples_ago = len(weights) - 1 - max(range(len(weights)), key=weights.__getitem__)
+        return round(samples_ago * self._window_s / len(weights) * 1e9)
+
     def _of(self, camera: str, site: str) -> list[Track]:
         if camera not in self._tracks:
             self._tracks[camera] = [
@@ -179,6 +201,13 @@ class EventDesk:
 
     def _stored(self, events: list[Event]) -> list[Change]:
         """Writes events, and whatever is still to be written before them."""
+        self._awaited |= {
+            event.event_id: event
+            for event in events
+            if not event.is_open and event.evidence is None and self.wants_evidence(event)
+        }
+        while len(self._awaited) > AWAITED_AT_MOST:
+            del self._awaited[next(iter(self._awaited))]
         waiting = self._unstored + events
         if self._store is None or not waiting:
             return [Change(event) for event in events]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from stream.events.evidence import Evidence
 from stream.events.rule import RuleConfig, Severity
 
 Phase = Literal["start", "update", "end"]
@@ -23,6 +24,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     seen_ns: the newest frame of the last prediction that counted.
     end_ns: the last one at or above `exit`; None while it goes on.
     peak: the highest probability so far, at `peak_ns`.
+    key_ns: the frame that the model looked at most for it.
     """
 
     event_id: str
@@ -37,6 +39,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     seen_ns: int
     peak: float
     peak_ns: int
+    key_ns: int
     enter: float
     exit: float
     min_duration_s: float
@@ -44,6 +47,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     onset_uncertainty_s: float
     end_ns: int | None = None
     end_reason: EndReason | None = None
+    evidence: Evidence | None = None
 
     @property
     def is_open(self) -> bool:
@@ -55,11 +59,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """From its start to its end, or to what was last seen of it."""
         return ((self.seen_ns if self.end_ns is None else self.end_ns) - self.start_ns) / 1e9
 
-    def seen(self, seen_ns: int, *, p: float, label: str) -> Event:
+    def seen(self, seen_ns: int, *, p: float, label: str, key_ns: int) -> Event:
         """The same revision, with what was seen since: nobody has been told of it yet."""
         if p <= self.peak:
             return msgspec.structs.replace(self, seen_ns=seen_ns)
-        return msgspec.structs.replace(self, seen_ns=seen_ns, peak=p, peak_ns=seen_ns, label=label)
+        return msgspec.structs.replace(
+            self, seen_ns=seen_ns, peak=p, peak_ns=seen_ns, label=label, key_ns=key_ns
+        )
 
     def updated(self) -> Event:
         """The next revision of an event that goes on."""
@@ -75,6 +81,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             end_ns=self.seen_ns if end_ns is None else end_ns,
         )
 
+    def kept(self, evidence: Evidence) -> Event:
+        """One more revision of an event that is over, with what was kept of it."""
+        return msgspec.structs.replace(self, revision=self.revision + 1, evidence=evidence)
+
 
 def new_event(
     rule: RuleConfig,
@@ -86,6 +96,7 @@ def new_event(
     seen_ns: int,
     peak: float,
     peak_ns: int,
+    key_ns: int,
     onset_uncertainty_s: float,
 ) -> Event:
     """The first revision."""
@@ -102,6 +113,7 @@ def new_event(
         seen_ns=seen_ns,
         peak=peak,
         peak_ns=peak_ns,
+        key_ns=key_ns,
         enter=rule.enter,
         exit=rule.exit,
         min_duration_s=rule.min_duration_s,

@@ -13,6 +13,7 @@ import msgspec
 
 from stream.errors import ConfigError
 from stream.events.event import Event
+from stream.events.evidence import ClipFile, Evidence, SnapshotFile
 from stream.events.store import EventStore
 from stream.messaging.messages import utc
 
@@ -20,7 +21,7 @@ _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 COLUMNS = (
     "event_id", "camera", "rule", "label", "severity", "start", "end", "duration_s", "peak",
-    "end_reason", "revision",
+    "end_reason", "clip", "snapshot", "revision",
 )  # fmt: skip
 
 
@@ -79,6 +80,7 @@ def moment_ns(text: str, now: datetime) -> int:
 
 
 def _row(event: Event) -> dict[str, object]:
+    kept = event.evidence or Evidence()
     return {
         "event_id": event.event_id,
         "camera": event.camera,
@@ -90,8 +92,14 @@ def _row(event: Event) -> dict[str, object]:
         "duration_s": round(event.duration_s, 3),
         "peak": event.peak,
         "end_reason": event.end_reason,
+        "clip": _uri(kept.clip),
+        "snapshot": _uri(kept.snapshot),
         "revision": event.revision,
     }
+
+
+def _uri(file: ClipFile | SnapshotFile | None) -> str | None:
+    return None if file is None else file.uri
 
 
 def _as_json(events: Iterable[Event]) -> None:

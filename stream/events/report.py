@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from stream.events.event import EndReason, Event, Phase
+from stream.events.evidence import Evidence
 from stream.events.rule import Severity
 from stream.messaging.messages import VERSION, Peak, Thresholds, Utc, utc
 
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     peak: Peak
     thresholds: Thresholds
     end_reason: EndReason | None
+    evidence: Evidence | None
 
 
 def facts(event: Event) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def facts(event: Event) -> dict[str, Any]:
             merge_gap_s=event.merge_gap_s,
         ),
         "end_reason": event.end_reason,
+        "evidence": event.evidence,
     }
 
 

@@ -30,6 +30,7 @@ class RuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     cooldown_s: after an event's end, how long this rule makes none on that camera.
     when_unsure: a prediction that the model would rather not make (`abstain`) counts as none of
         the labels; `true` takes its probabilities as they are.
+    evidence: keep a clip and a picture of its events, where the configuration has `[evidence]`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     cooldown_s: float = 0.0
     severity: Severity = "info"
     when_unsure: bool = False
+    evidence: bool = True
     schedule: ScheduleConfig | None = None
 
     def holds_for(self, camera: str) -> bool:

@@ -23,7 +23,8 @@ class Observation:
     """What a whole window says of a rule's labels.
 
     at_s: on the stream's own clock, which never goes back. capture_ns: UTC, its newest frame.
-    p: of the labels together. label: the likeliest. onset_uncertainty_s: how much earlier than
+    p: of the labels together. label: the likeliest. key_ns: the frame of it that the model looked
+        at most. onset_uncertainty_s: how much earlier than
         `capture_ns` what is seen may have begun.
     """
 
@@ -31,6 +32,7 @@ class Observation:
     capture_ns: int
     p: float
     label: str
+    key_ns: int
     onset_uncertainty_s: float
 
 
@@ -85,6 +87,7 @@ class Track:
             seen_ns=seen.capture_ns,
             peak=highest.p,
             peak_ns=highest.capture_ns,
+            key_ns=highest.key_ns,
             onset_uncertainty_s=first.onset_uncertainty_s,
         )
         return self.event
@@ -97,7 +100,7 @@ class Track:
             ended = event.ended("below_exit", self._above.capture_ns)
             self._close(self._above)
             return ended
-        self.event = event.seen(seen.capture_ns, p=seen.p, label=seen.label)
+        self.event = event.seen(seen.capture_ns, p=seen.p, label=seen.label, key_ns=seen.key_ns)
         due = seen.at_s - self._told_s >= UPDATE_EVERY_S - _ROUNDING_S
         if not due and self.event.peak < self._told_peak + PEAK_RISE:
             return None

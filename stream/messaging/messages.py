@@ -17,6 +17,7 @@ import msgspec
 
 from stream.errors import Reason
 from stream.events.event import EndReason, Phase
+from stream.events.evidence import Evidence
 from stream.events.rule import Severity
 
 VERSION = 1
@@ -184,6 +185,7 @@ class EventChange(Message, frozen=True, kw_only=True, tag="event"):
     peak: Peak
     thresholds: Thresholds
     end_reason: EndReason | None
+    evidence: Evidence | None = None  # comes in a later revision of phase `end`
 
 
 # --- explain ------------------------------------------------------------------------------------

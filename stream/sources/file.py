@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import av
+from av import Packet
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -43,6 +44,8 @@ class FileSource:
         self._path = Path(path)
         self._options = options
         self._utc_ns = utc_ns
+        # Read faster than it was filmed, a file has no times of capture to find its packets by.
+        self._tap = options.packets if options.realtime else None
         self._pacer = Pacer(options.wait, catch_up=True)
         self._container: InputContainer | None = None
         self._stream: VideoStream | None = None
@@ -60,6 +63,8 @@ class FileSource:
         )
         self._container = container
         self._stream, info = video_of(container, str(self._path), "file")
+        if self._tap is not None:
+            self._tap.opened(self._stream)
         return info
 
     def frames(self) -> Iterator[SourceFrame]:
@@ -95,9 +100,12 @@ class FileSource:
                 untimed += 1
                 continue
             lag_ms = self._pacer.hold(pts_ns) if self._options.realtime else 0.0
+            captured_at_ns = self._utc_ns()
+            if self._tap is not None and picture.pts_ns is not None:
+                self._tap.stamp(picture.pts_ns, captured_at_ns)
             yield SourceFrame(
                 pts_ns=pts_ns,
-                captured_at_ns=self._utc_ns(),
+                captured_at_ns=captured_at_ns,
                 clock="file",
                 uncertainty_ms=0.0,
                 width=picture.width,
@@ -114,9 +122,15 @@ class FileSource:
             raise SourceError(Reason.CODEC, f"{self._path}: {why}; convert it to MP4 with H.264")
         self._check_whole(container, stream, (last_ns - first_ns) / SECOND_NS)
 
+    def _tapped(self, packet: Packet[VideoStream]) -> bool:
+        """Every packet is worth decoding."""
+        if self._tap is not None:
+            self._tap.add(packet)
+        return True
+
     def _pictures(self, container: InputContainer, stream: VideoStream) -> Iterator[Decoded]:
         try:
-            yield from decoded(container, stream, str(self._path))
+            yield from decoded(container, stream, str(self._path), wants=self._tapped)
         except SourceError as error:
             if error.reason is not Reason.CONNECTION_LOST:
                 raise

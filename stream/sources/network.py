@@ -84,6 +84,8 @@ class NetworkSource:
             raise self._better_explained(error) from None
         transport = options.transport if self._url.scheme.startswith("rtsp") else self._url.scheme
         self._stream, info = video_of(self._container, self._shown, transport)
+        if options.packets is not None:
+            options.packets.opened(self._stream)
         return info
 
     def frames(self) -> Iterator[SourceFrame]:
@@ -117,6 +119,8 @@ class NetworkSource:
                 self._resume_after_ns, history.newest_ns = None, pts_ns
             stamp = clock.stamp(pts_ns, picture.waited_ns, _sender_start_ns(container))
             self._lag_ms = 0.0 if is_hls else stamp.lag_ms
+            if options.packets is not None and is_timed:
+                options.packets.stamp(pts_ns, stamp.captured_at_ns)
             if is_hls:
                 pacer.hold(pts_ns)
             yield SourceFrame(
@@ -139,6 +143,8 @@ class NetworkSource:
 
     def _wants(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet is worth decoding: all are, unless reading is hopelessly late."""
+        if self._options.packets is not None:
+            self._options.packets.add(packet)
         if not self._catching_up:
             self._catching_up = self._lag_ms > _HOPELESS_LAG_MS
         elif packet.is_keyframe:

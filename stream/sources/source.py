@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from av import Packet
+from av.video.stream import VideoStream
+
 from stream.frame import SourceFrame
 from stream.sources.history import History
 
@@ -25,6 +28,22 @@ class StreamInfo:
     transport: str
 
 
+class PacketTap(Protocol):
+    """Takes the encoded packets of a source, in its own thread."""
+
+    def opened(self, stream: VideoStream) -> None:
+        """A connection, or a file, begins."""
+        ...
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """The next packet, before it is decoded."""
+        ...
+
+    def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
+        """When the frame of a presentation time was captured."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """How to open a source; each class reads what concerns it.
@@ -37,6 +56,7 @@ class SourceOptions:
         realtime: a file is paced by its own timestamps instead of read as fast as possible.
         wait: how a source that paces itself sleeps, seconds; the capture thread gives one that a
             stop interrupts (it then returns true).
+        packets: takes every encoded packet of a camera, or a file at its own pace.
         history: what of an HLS camera was played in the connections before.
     """
 
@@ -47,6 +67,7 @@ class SourceOptions:
     realtime: bool = False
     wait: Callable[[float], object] = time.sleep
     history: History = field(default_factory=History)
+    packets: PacketTap | None = None
 
 
 class Source(Protocol):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
+import av
+import cv2
 import pytest
 import zmq
 
 from stream.events.store import EventStore
 from tests.integration.processes import Daemon, Message, free_endpoint, gesta
+from tests.rtsp_server import RtspServer
 from tests.stream.events.test_webhook import Receiver
 
 CLASSES = [f"class_{number}" for number in range(6)]  # those of the bundles drawn here
@@ -126,6 +131,36 @@ def test_every_change_reaches_a_webhook_in_order_through_kills_and_refusals(
     store.close()
     receiver.shutdown()
     receiver.server_close()
+
+
+def test_a_clip_and_a_picture_are_kept_of_a_cameras_event(
+    light_bundle: Path, config: Path, tmp_path: Path
+) -> None:
+    with config.open("a") as file:
+        file.write(f'[evidence]\nfolder = "{tmp_path / "evidence"}"\npre_roll_s = 1.0\n')
+    server = RtspServer()
+    with server, Daemon(server.url, "--config", config, "--bundle", light_bundle) as daemon:
+        start = event(daemon, "start")
+        daemon.predictions(len(daemon.messages.of("prediction")) + 10, timeout_s=60)
+        server.stop()  # the camera dies, and its event ends
+
+        def kept() -> Message | None:
+            ended = daemon.messages.of("event", phase="end", event_id=start["event_id"])
+            return next((message for message in ended if message["evidence"]), None)
+
+        message = daemon.wait_for(kept, "evidence", 60)
+        assert daemon.stop(signal.SIGTERM, timeout_s=30) == 0
+    assert message["end_reason"] == "stream_lost"
+    clip, snapshot = message["evidence"]["clip"], message["evidence"]["snapshot"]
+    assert clip["covers_event"]
+    assert clip["start"] <= start["start"]
+    with av.open(url2pathname(urlparse(clip["uri"]).path)) as container:
+        frames = list(container.decode(video=0))
+    assert frames[0].key_frame
+    assert len(frames) >= 10
+    assert cv2.imread(url2pathname(urlparse(snapshot["uri"]).path)) is not None
+    (row,) = [row for row in stored(config) if row["event_id"] == start["event_id"]]
+    assert (row["clip"], row["snapshot"]) == (clip["uri"], snapshot["uri"])
 
 
 def test_a_file_is_tried_against_rules(

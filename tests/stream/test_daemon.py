@@ -98,6 +98,7 @@ class House:
                 publisher=publisher,
                 answers=None,
                 events=EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2),
+                evidence=None,
                 ledger=self.ledger,
                 systemd=self.systemd,
             ),

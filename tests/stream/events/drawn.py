@@ -38,6 +38,7 @@ def at(at_s: float, p: float) -> Observation:
         capture_ns=NOON_NS + round(at_s * SECOND_NS),
         p=p,
         label="walk",
+        key_ns=NOON_NS + round((at_s - 0.3) * SECOND_NS),
         onset_uncertainty_s=1.2,
     )
 

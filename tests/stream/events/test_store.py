@@ -15,7 +15,7 @@ def event(
     start_ns = NOON_NS + round(at_s * SECOND_NS)
     return new_event(
         rule(name=name), site="home", camera=camera, label=label, start_ns=start_ns,
-        seen_ns=start_ns, peak=0.9, peak_ns=start_ns, onset_uncertainty_s=1.2,
+        seen_ns=start_ns, peak=0.9, peak_ns=start_ns, key_ns=start_ns, onset_uncertainty_s=1.2,
     )  # fmt: skip
 
 

@@ -1,0 +1,45 @@
+"""What was kept of an event: a clip of the camera's own stream, and a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+class ClipFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An MP4 of the camera's packets, not coded anew. Times in UTC, RFC 3339.
+
+    covers_event: it begins before the event does, and ends after it.
+    """
+
+    uri: str
+    sha256: str
+    size_bytes: int
+    start: str
+    end: str
+    covers_event: bool
+
+
+class SnapshotFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A JPEG of the frame that the model looked at most when it was surest."""
+
+    uri: str
+    sha256: str
+    at: str
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """error: why something is missing, as a sentence."""
+
+    clip: ClipFile | None = None
+    snapshot: SnapshotFile | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceReady:
+    """What was kept of an event that has ended."""
+
+    event_id: str
+    evidence: Evidence

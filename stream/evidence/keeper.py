@@ -1,0 +1,197 @@
+"""A thread that writes what events need, and deletes what is too old or too much."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import av
+
+from stream.config import CameraConfig, EvidenceConfig
+from stream.events.event import Event
+from stream.events.evidence import ClipFile, Evidence, EvidenceReady, SnapshotFile
+from stream.events.rule import RuleConfig
+from stream.evidence.clip import frame_at, write_clip, write_picture
+from stream.evidence.packets import SECOND_NS, Cut, PacketRing
+from stream.messaging.messages import utc
+from stream.region import Region
+
+TIDY_EVERY_S = 600.0
+LATE_S = 10.0  # at most, from a frame's capture to an event that begins with it
+PATIENCE_S = 5.0  # beyond the post-roll, for packets that come late
+
+_log = logging.getLogger(__name__)
+
+
+class EvidenceKeeper(threading.Thread):
+    """Follows events; a while after each one's end its evidence is written and told of.
+
+    Args:
+        rules: whose durations say how long after its beginning an event is told of.
+        deliver: takes an EvidenceReady; called from this thread.
+    """
+
+    def __init__(
+        self,
+        config: EvidenceConfig,
+        cameras: Sequence[CameraConfig],
+        rules: Sequence[RuleConfig],
+        *,
+        deliver: Callable[[EvidenceReady], object],
+        utc_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        super().__init__(name="evidence", daemon=True)
+        self._config = config
+        self._folder = Path(config.folder)
+        keep_s = config.pre_roll_s + max(rule.min_duration_s for rule in rules) + LATE_S
+        self._cameras = {camera.name: camera for camera in cameras}
+        self.packets: Mapping[str, PacketRing] = {
+            camera.name: PacketRing(keep_s=keep_s, longest_s=config.longest_s) for camera in cameras
+        }
+        self._deliver = deliver
+        self._utc_ns = utc_ns
+        self._ended: queue.Queue[Event | None] = queue.Queue()
+        self._stopped = threading.Event()
+
+    def follow(self, event: Event) -> None:
+        """Takes a change of an event that wants evidence; never waits."""
+        if event.phase == "start":
+            before_ns = round(self._config.pre_roll_s * SECOND_NS)
+            self.packets[event.camera].hold(event.event_id, event.start_ns - before_ns)
+        elif event.phase == "end" and event.evidence is None:
+            self._ended.put(event)
+
+    def stop(self) -> None:
+        """Ends soon; what is still to be written is not."""
+        self._stopped.set()
+        self._ended.put(None)
+
+    def run(self) -> None:
+        """The thread's life."""
+        tidied_s = -TIDY_EVERY_S
+        while not self._stopped.is_set():
+            if time.monotonic() - tidied_s >= TIDY_EVERY_S:
+                tidied_s = time.monotonic()
+                self._tidy()
+            try:
+                event = self._ended.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            if event is not None:
+                self._keep(event)
+
+    def _keep(self, event: Event) -> None:
+        packets = self.packets[event.camera]
+        self._wait_for(event)
+        if self._stopped.is_set():
+            return
+        evidence = self._written(event, packets)
+        packets.release(event.event_id)
+        if evidence.error is not None:
+            _log.warning("%s: no evidence: %s", event.camera, evidence.error)
+        self._deliver(EvidenceReady(event.event_id, evidence))
+
+    def _wait_for(self, event: Event) -> None:
+        """Until the post-roll is there, or hopeless; a camera that is lost sends no more."""
+        assert event.end_ns is not None
+        if event.end_reason != "below_exit":
+            return
+        due_ns = event.end_ns + round(self._config.post_roll_s * SECOND_NS)
+        packets = self.packets[event.camera]
+        latest_s = time.monotonic() + self._config.post_roll_s + PATIENCE_S
+        while time.monotonic() < latest_s and not self._stopped.is_set():
+            cut = packets.cut(event.start_ns, due_ns + SECOND_NS)
+            if cut is not None and cut.end_ns >= due_ns:
+                return
+            self._stopped.wait(0.2)
+
+    def _written(self, event: Event, packets: PacketRing) -> Evidence:
+        config = self._config
+        assert event.end_ns is not None
+        start_ns = event.start_ns - round(config.pre_roll_s * SECOND_NS)
+        end_ns = min(
+            event.end_ns + round(config.post_roll_s * SECOND_NS),
+            start_ns + round(config.longest_s * SECOND_NS),
+        )
+        cut = packets.cut(start_ns, end_ns)
+        if cut is None:
+            return Evidence(error="this source gave no encoded video of that time")
+        day, clock = utc(event.start_ns)[:10], utc(event.start_ns)[11:19].replace(":", "")
+        stem = self._folder / day / f"{event.camera}_{clock}_{event.rule}_{event.event_id[:8]}"
+        part = stem.with_suffix(".part")
+        clip = snapshot = None
+        try:
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            write_clip(cut, part)
+            if config.snapshot:
+                snapshot = self._snapshot(event, cut, part, stem.with_suffix(".jpg"))
+            if config.clip:
+                clip = _clip(event, cut, part, stem.with_suffix(".mp4"))
+            else:
+                part.unlink()
+        except (OSError, av.FFmpegError) as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            why = getattr(error, "strerror", None) or type(error).__name__
+            return Evidence(
+                clip=clip, snapshot=snapshot, error=f"{stem.parent} can't be written ({why})"
+            )
+        return Evidence(clip=clip, snapshot=snapshot)
+
+    def _snapshot(self, event: Event, cut: Cut, clip: Path, path: Path) -> SnapshotFile:
+        image, at_ns = frame_at(clip, cut, event.key_ns)
+        region = self._cameras[event.camera].region
+        if region:
+            height, width = image.shape[:2]
+            image = Region(region, (width, height)).apply(image)
+        part = path.with_suffix(".jpg.part")
+        write_picture(image, part)
+        part.replace(path)
+        return SnapshotFile(uri=path.absolute().as_uri(), sha256=_sha256(path), at=utc(at_ns))
+
+    def _tidy(self) -> None:
+        """Deletes what is too old, then the oldest until the rest fits."""
+        try:
+            files = sorted(
+                ((path.stat().st_mtime_ns, path.stat().st_size, path)
+                 for path in self._folder.glob("????-??-??/*") if path.is_file()),
+            )  # fmt: skip
+        except OSError:  # deleted by somebody else meanwhile; the next time will do
+            return
+        oldest_ns = self._utc_ns() - round(self._config.keep_days * 86_400 * SECOND_NS)
+        left = sum(size for _, size, _ in files)
+        for modified_ns, size, path in files:
+            too_old = self._config.keep_days and modified_ns < oldest_ns
+            if not too_old and left <= self._config.keep_bytes:
+                continue
+            with contextlib.suppress(OSError):
+                path.unlink()
+                left -= size
+        for folder in self._folder.glob("????-??-??"):
+            with contextlib.suppress(OSError):  # it isn't empty
+                folder.rmdir()
+
+
+def _clip(event: Event, cut: Cut, part: Path, path: Path) -> ClipFile:
+    assert event.end_ns is not None
+    digest, size = _sha256(part), part.stat().st_size
+    part.replace(path)
+    return ClipFile(
+        uri=path.absolute().as_uri(),
+        sha256=digest,
+        size_bytes=size,
+        start=utc(cut.start_ns),
+        end=utc(cut.end_ns),
+        covers_event=cut.start_ns <= event.start_ns and cut.end_ns >= event.end_ns,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,214 @@
+"""One camera's encoded packets of the last seconds, by groups of pictures, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+SECOND_NS = 1_000_000_000
+MOST_BYTES = 128 * 1024 * 1024  # a camera; more is dropped, oldest first, even where it is held
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPacket:
+    """A packet, apart from FFmpeg. pts, dts, duration: in the stream's time base."""
+
+    data: bytes
+    pts: int
+    dts: int
+    duration: int
+    is_key: bool
+
+
+class Template:
+    """How a connection's packets are coded, for as long as anything is made of them.
+
+    A camera's own container is closed when its connection ends; a stream of an output that is
+    never written keeps the same parameters.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        assert stream.time_base is not None
+        self.time_base: Fraction = stream.time_base
+        self._container: OutputContainer = av.open(io.BytesIO(), "w", format="mp4")
+        self.stream = self._container.add_stream_from_template(stream)
+
+
+@dataclass(slots=True)
+class _Group:
+    """A key frame and what follows from it."""
+
+    packets: list[StoredPacket]
+    size_bytes: int = 0
+
+    def add(self, packet: StoredPacket) -> None:
+        self.packets.append(packet)
+        self.size_bytes += len(packet.data)
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What came over one connection. offset_ns: UTC at presentation time 0."""
+
+    template: Template
+    offset_ns: int | None = None
+    groups: list[_Group] = field(default_factory=list)
+
+    def utc_ns(self, packet: StoredPacket) -> int:
+        assert self.offset_ns is not None
+        return round(packet.pts * self.template.time_base * SECOND_NS) + self.offset_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Packets from a key frame on. start_ns, end_ns: UTC of the first and the last."""
+
+    template: Template
+    packets: list[StoredPacket]
+    start_ns: int
+    end_ns: int
+
+
+class PacketRing:
+    """Keeps `keep_s` of packets, and longer what is held. Any thread may use it.
+
+    keep_s: from the newest back. longest_s: of what is held, from its beginning on.
+    """
+
+    def __init__(self, *, keep_s: float, longest_s: float, most_bytes: int = MOST_BYTES) -> None:
+        self._keep_ns = round(keep_s * SECOND_NS)
+        self._longest_ns = round(longest_s * SECOND_NS)
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._connections: list[_Connection] = []
+        self._holds: dict[str, int] = {}  # by event id, from when on
+
+    # --- what the capture thread does ---------------------------------------------------------
+
+    def opened(self, stream: VideoStream) -> None:
+        """A connection begins: its packets come next."""
+        connection = _Connection(Template(stream))
+        with self._lock:
+            self._connections.append(connection)
+
+    def add(self, packet: av.Packet[VideoStream]) -> None:
+        """Takes the next packet; one without times, or before the first key frame, is of no use."""
+        if packet.pts is None or not packet.size:
+            return
+        stored = StoredPacket(
+            data=bytes(packet),
+            pts=packet.pts,
+            dts=packet.pts if packet.dts is None else packet.dts,
+            duration=packet.duration or 0,
+            is_key=packet.is_keyframe,
+        )
+        with self._lock:
+            if not self._connections:
+                return
+            groups = self._connections[-1].groups
+            if stored.is_key:
+                groups.append(_Group([]))
+                self._prune()
+            if groups:
+                groups[-1].add(stored)
+
+    def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
+        """When the frame of a presentation time was captured, UTC."""
+        with self._lock:
+            if self._connections:
+                self._connections[-1].offset_ns = captured_at_ns - pts_ns
+
+    # --- what the others do -------------------------------------------------------------------
+
+    def hold(self, name: str, from_ns: int) -> None:
+        """Keeps what was captured from then on, until it is released."""
+        with self._lock:
+            self._holds[name] = from_ns
+
+    def release(self, name: str) -> None:
+        """Keeps it no longer for this name."""
+        with self._lock:
+            self._holds.pop(name, None)
+
+    def cut(self, start_ns: int, end_ns: int) -> Cut | None:
+        """The packets of one connection from the key frame before `start_ns` up to `end_ns`.
+
+        Of the newest connection that reaches into that time; None where there is none.
+        """
+        with self._lock:
+            for connection in reversed(self._connections):
+                if connection.offset_ns is not None and (
+                    chosen := _chosen(connection, start_ns, end_ns)
+                ):
+                    return Cut(
+                        connection.template,
+                        chosen,
+                        min(map(connection.utc_ns, chosen)),
+                        max(map(connection.utc_ns, chosen)),
+                    )
+        return None
+
+    @property
+    def size_bytes(self) -> int:
+        """What the packets take."""
+        with self._lock:
+            return _size(self._connections)
+
+    def _prune(self) -> None:
+        newest = next(
+            (
+                connection.utc_ns(group.packets[-1])
+                for connection in reversed(self._connections)
+                if connection.offset_ns is not None
+                for group in reversed(connection.groups)
+                if group.packets
+            ),
+            None,
+        )
+        for connection in self._connections if newest is not None else ():
+            if connection.offset_ns is None:
+                continue
+            connection.groups = [
+                group
+                for group in connection.groups
+                if not group.packets or self._stays(connection, group, newest or 0)
+            ]
+        over = _size(self._connections) - self._most_bytes
+        for connection in self._connections:
+            while over > 0 and len(connection.groups) > 1:
+                over -= connection.groups.pop(0).size_bytes
+        self._connections = [
+            each for each in self._connections if each.groups or each is self._connections[-1]
+        ]
+
+    def _stays(self, connection: _Connection, group: _Group, newest_ns: int) -> bool:
+        first_ns = connection.utc_ns(group.packets[0])
+        last_ns = connection.utc_ns(group.packets[-1])
+        return last_ns >= newest_ns - self._keep_ns or any(
+            from_ns <= last_ns and first_ns <= from_ns + self._longest_ns
+            for from_ns in self._holds.values()
+        )
+
+
+def _chosen(connection: _Connection, start_ns: int, end_ns: int) -> list[StoredPacket]:
+    groups = [group for group in connection.groups if group.packets]
+    before = [g for g in groups if connection.utc_ns(g.packets[0]) <= start_ns]
+    if before:
+        groups = groups[groups.index(before[-1]) :]
+    packets = [packet for group in groups for packet in group.packets]
+    chosen = [packet for packet in packets if connection.utc_ns(packet) <= end_ns]
+    # Where the whole connection lies before, its last group alone says nothing of that time.
+    if not chosen or connection.utc_ns(chosen[-1]) < start_ns:
+        return []
+    return chosen
+
+
+def _size(connections: Iterable[_Connection]) -> int:
+    return sum(group.size_bytes for each in connections for group in each.groups)

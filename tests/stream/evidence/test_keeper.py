@@ -1,0 +1,246 @@
+"""Clips and pictures of events, written and read again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import av
+import cv2
+import pytest
+
+from stream.config import CameraConfig, EvidenceConfig
+from stream.events.event import EndReason, Event, new_event
+from stream.events.evidence import EvidenceReady
+from stream.evidence import keeper as module
+from stream.evidence.keeper import EvidenceKeeper
+from stream.region import GREY
+from tests.stream.events.drawn import rule
+from tests.stream.evidence.recorded import FPS, at_ns, brightness, feed, write_video
+
+SOON_S = 20.0
+HALL = CameraConfig(name="hall", url="rtsp://camera.example/1")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames=125)  # 5 s
+
+
+class Kept:
+    """A keeper whose results are waited for."""
+
+    def __init__(self, folder: Path, camera: CameraConfig = HALL, **given: object) -> None:
+        fields: dict[str, object] = {"pre_roll_s": 0.5, "post_roll_s": 0.5, "longest_s": 60.0}
+        config = EvidenceConfig(folder=str(folder), **(fields | given))  # type: ignore[arg-type]
+        self.ready: queue.Queue[EvidenceReady] = queue.Queue()
+        self.keeper = EvidenceKeeper(config, [camera], [rule()], deliver=self.ready.put)
+        self.packets = self.keeper.packets["hall"]
+
+    def of(self, start_s: float, end_s: float, reason: EndReason = "below_exit") -> EvidenceReady:
+        event = started(start_s)
+        self.keeper.follow(event)
+        self.keeper.follow(ended(event, end_s, reason))
+        return self.ready.get(timeout=SOON_S)
+
+
+def started(start_s: float, key_s: float | None = None) -> Event:
+    return new_event(
+        rule(), site="home", camera="hall", label="walk", start_ns=at_ns(start_s),
+        seen_ns=at_ns(start_s), peak=0.9, peak_ns=at_ns(start_s),
+        key_ns=at_ns(start_s + 0.2 if key_s is None else key_s), onset_uncertainty_s=1.2,
+    )  # fmt: skip
+
+
+def ended(event: Event, end_s: float, reason: EndReason = "below_exit") -> Event:
+    return event.ended(reason, at_ns(end_s))
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
+    made: list[Kept] = []
+
+    def start(camera: CameraConfig = HALL, **given: object) -> Kept:
+        made.append(Kept(tmp_path / "evidence", camera, **given))
+        made[-1].keeper.start()
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.keeper.stop()
+        each.keeper.join(SOON_S)
+        assert not each.keeper.is_alive()
+
+
+def file_of(uri: str) -> Path:
+    return Path(url2pathname(urlparse(uri).path))
+
+
+def test_a_clip_plays_from_its_first_frame_and_covers_its_event(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping()
+    feed(kept.packets, video)
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.error is None
+    clip = evidence.clip
+    assert clip is not None
+    assert clip.covers_event
+    path = file_of(clip.uri)
+    assert path.name.startswith("hall_080002_moving_")
+    assert clip.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert clip.size_bytes == path.stat().st_size
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        assert frames[0].key_frame
+        assert frames[0].time == 0
+        first, last = (brightness(f.to_ndarray(format="rgb24")) for f in (frames[0], frames[-1]))
+        # From the key frame before 1.5 s up to 3.5 s.
+        assert 1.5 * FPS - 10 <= first <= 1.5 * FPS + 2
+        assert last == pytest.approx(3.5 * FPS, abs=2)
+        assert len(frames) == pytest.approx(last - first, abs=3)
+        codec = container.streams.video[0].codec_context.name
+    assert codec == "h264"  # as the camera sent it
+
+
+def test_the_picture_is_the_frame_that_was_looked_at_most(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping()
+    feed(kept.packets, video)
+    event = started(2.0, key_s=2.4)
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    snapshot = kept.ready.get(timeout=SOON_S).evidence.snapshot
+    assert snapshot is not None
+    image = cv2.imread(str(file_of(snapshot.uri)))
+    assert image is not None
+    assert brightness(image) == pytest.approx(2.4 * FPS, abs=2)
+    assert snapshot.sha256 == hashlib.sha256(file_of(snapshot.uri).read_bytes()).hexdigest()
+    assert snapshot.at.startswith("2027-01-15T08:00:02.4")
+
+
+def test_what_is_outside_of_the_region_is_grey_in_the_picture(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+    kept = keeping(
+        CameraConfig(name="hall", url="rtsp://camera.example/1", region=left), clip=False
+    )
+    feed(kept.packets, video)
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.clip is None
+    assert evidence.snapshot is not None
+    image = cv2.imread(str(file_of(evidence.snapshot.uri)))
+    assert image is not None
+    assert abs(image[:, 34:].astype(int) - GREY).max() <= 3
+    assert abs(int(image[24, 10, 0]) - GREY) > 10
+    assert sorted(p.suffix for p in file_of(evidence.snapshot.uri).parent.iterdir()) == [".jpg"]
+
+
+def test_the_post_roll_is_waited_for(keeping: Callable[..., Kept], video: Path) -> None:
+    kept = keeping()
+    feed(kept.packets, video, packets=76)  # up to 3 s
+    event = started(2.0)
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 2.9))
+    with pytest.raises(queue.Empty):
+        kept.ready.get(timeout=0.7)
+    feed(kept.packets, video)
+    clip = kept.ready.get(timeout=SOON_S).evidence.clip
+    assert clip is not None
+    assert clip.covers_event
+
+
+def test_a_camera_that_is_lost_is_not_waited_for(keeping: Callable[..., Kept], video: Path) -> None:
+    kept = keeping(post_roll_s=30.0)
+    feed(kept.packets, video)
+    before_s = time.monotonic()
+    clip = kept.of(2.0, 4.9, "stream_lost").evidence.clip
+    assert time.monotonic() - before_s < 10
+    assert clip is not None
+    assert clip.covers_event
+
+
+def test_a_long_event_is_cut_and_says_so(keeping: Callable[..., Kept], video: Path) -> None:
+    kept = keeping(longest_s=2.0)
+    feed(kept.packets, video)
+    clip = kept.of(1.0, 4.0).evidence.clip
+    assert clip is not None
+    assert not clip.covers_event
+
+
+def test_a_source_without_packets_has_no_evidence_and_says_why(
+    keeping: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    evidence = keeping().of(2.0, 3.0).evidence
+    assert (evidence.clip, evidence.snapshot) == (None, None)
+    assert evidence.error == "this source gave no encoded video of that time"
+
+
+def test_a_folder_that_cant_be_written_is_said_and_the_next_event_is_kept(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path
+) -> None:
+    (tmp_path / "evidence").write_text("in the way")
+    kept = keeping()
+    feed(kept.packets, video)
+    assert "can't be written" in (kept.of(2.0, 3.0).evidence.error or "")
+    (tmp_path / "evidence").unlink()
+    assert kept.of(2.0, 3.0).evidence.error is None
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(cut: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_clip", full)
+    kept = keeping()
+    feed(kept.packets, video)
+    assert "No space left on device" in (kept.of(2.0, 3.0).evidence.error or "")
+    assert [p for p in (tmp_path / "evidence").rglob("*") if p.is_file()] == []
+
+
+def test_old_files_go_then_the_oldest_until_the_rest_fits(
+    tmp_path: Path, keeping: Callable[..., Kept]
+) -> None:
+    now_s = time.time()
+    day = tmp_path / "evidence" / "2026-11-01"
+    day.mkdir(parents=True)
+    for name, age_days, size in (("a", 20, 10), ("b", 3, 400), ("c", 2, 400), ("d", 1, 400)):
+        (day / name).write_bytes(bytes(size))
+        os.utime(day / name, (now_s - age_days * 86_400,) * 2)
+    (tmp_path / "evidence" / "notes.txt").write_text("not ours")
+    keeping(keep_days=14.0, keep_bytes=900)
+    deadline_s = time.monotonic() + SOON_S
+    while (day / "b").exists() and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert sorted(path.name for path in day.iterdir()) == ["c", "d"]
+    assert (tmp_path / "evidence" / "notes.txt").exists()
+
+
+def test_an_mjpeg_camera_is_kept_too(tmp_path: Path, keeping: Callable[..., Kept]) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for tick in range(100):
+            image = av.VideoFrame(64, 48, "yuvj420p")
+            image.pts = tick
+            container.mux(stream.encode(image))
+        container.mux(stream.encode(None))
+    kept = keeping()
+    feed(kept.packets, tmp_path / "a.mkv")
+    clip = kept.of(1.0, 2.0).evidence.clip
+    assert clip is not None
+    with av.open(str(file_of(clip.uri))) as container:
+        assert sum(1 for _ in container.decode(video=0)) >= 50

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from stream.evidence.packets import PacketRing
+from tests.stream.evidence.recorded import FPS, GROUP, at_ns, feed, write_video
+
+GROUP_S = GROUP / FPS
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "a.mp4", frames=250)  # 10 s
+
+
+def test_a_cut_begins_with_the_key_frame_before(video: Path) -> None:
+    ring = PacketRing(keep_s=60, longest_s=60)
+    feed(ring, video)
+    cut = ring.cut(at_ns(3.0), at_ns(5.0))
+    assert cut is not None
+    assert cut.packets[0].is_key
+    assert at_ns(3.0 - GROUP_S) < cut.start_ns <= at_ns(3.0)
+    assert at_ns(5.0 - 1 / FPS) <= cut.end_ns <= at_ns(5.0)
+
+
+def test_a_cut_takes_what_there_is(video: Path) -> None:
+    ring = PacketRing(keep_s=60, longest_s=60)
+    assert ring.cut(at_ns(0), at_ns(1)) is None
+    feed(ring, video)
+    cut = ring.cut(at_ns(-5.0), at_ns(99.0))
+    assert cut is not None
+    assert (cut.start_ns, len(cut.packets)) == (at_ns(0), 250)
+    assert ring.cut(at_ns(50.0), at_ns(60.0)) is None
+
+
+def test_only_the_last_seconds_stay(video: Path) -> None:
+    ring = PacketRing(keep_s=2.0, longest_s=60)
+    feed(ring, video)
+    cut = ring.cut(at_ns(0), at_ns(99))
+    assert cut is not None
+    oldest_s = 10.0 - 2.0 - 2 * GROUP_S
+    assert cut.start_ns >= at_ns(oldest_s)
+
+
+def test_what_is_held_stays_and_goes_when_it_is_released(video: Path) -> None:
+    ring = PacketRing(keep_s=1.0, longest_s=60)
+    ring.hold("event", at_ns(2.0))
+    feed(ring, video)
+    cut = ring.cut(at_ns(2.0), at_ns(99))
+    assert cut is not None
+    assert cut.start_ns <= at_ns(2.0)
+    assert cut.end_ns >= at_ns(9.9)
+    ring.release("event")
+    feed(ring, video, after_s=10.0)
+    assert ring.cut(at_ns(2.0), at_ns(8.0)) is None
+
+
+def test_what_is_held_stays_so_long_from_its_beginning(video: Path) -> None:
+    ring = PacketRing(keep_s=1.0, longest_s=3.0)
+    ring.hold("event", at_ns(1.0))
+    feed(ring, video)
+    cut = ring.cut(at_ns(1.0), at_ns(4.0))
+    assert cut is not None
+    assert cut.end_ns >= at_ns(4.0 - GROUP_S)
+    whole = ring.cut(at_ns(1.0), at_ns(99))
+    assert whole is not None
+    assert len(whole.packets) < 200  # what lies between the hold and the last second is gone
+
+
+def test_memory_is_bounded_whatever_is_held(video: Path) -> None:
+    ring = PacketRing(keep_s=60, longest_s=60, most_bytes=2000)
+    ring.hold("event", at_ns(0))
+    feed(ring, video)
+    assert ring.size_bytes < 4000  # one group more than allowed, at most
+
+
+def test_a_new_connection_is_not_mixed_with_the_one_before(video: Path) -> None:
+    ring = PacketRing(keep_s=60, longest_s=60)
+    feed(ring, video)
+    feed(ring, video, after_s=20.0)
+    first, second = ring.cut(at_ns(1.0), at_ns(9.0)), ring.cut(at_ns(21.0), at_ns(22.0))
+    assert first is not None
+    assert second is not None
+    assert first.end_ns <= at_ns(9.0)
+    assert second.start_ns >= at_ns(20.0)
+    assert first.template is not second.template
+    across = ring.cut(at_ns(5.0), at_ns(25.0))
+    assert across is not None
+    assert across.start_ns >= at_ns(20.0)  # of the newest
+
+
+def test_packets_before_anything_is_known_of_them_do_no_harm(video: Path) -> None:
+    import av
+
+    ring = PacketRing(keep_s=1, longest_s=1)
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        ring.add(packets[0])  # before a connection
+        ring.stamp(0, at_ns(0))
+        ring.opened(stream)
+        ring.add(packets[1])  # before its first key frame
+        assert ring.size_bytes == 0
+        for packet in packets:
+            ring.add(packet)  # when they were captured, nobody has said
+    assert ring.cut(at_ns(0), at_ns(10)) is None
+    assert ring.size_bytes > 0
