@@ -109,8 +109,10 @@ class Courier(threading.Thread):
                 if self._failing:
                     self._failing = False
                     _log.warning("%s is told of events again", self.sink.name)
-        except (DeliveryError, StoreError) as error:
-            self._complain(str(error))
+        except Exception as error:  # noqa: BLE001  whatever it is, this sink is tried again
+            expected = isinstance(error, DeliveryError | StoreError)
+            what = str(error) if expected else f"{self.sink.name}: a bug ({type(error).__name__})"
+            self._complain(what)
             self._stopped.wait(self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return

@@ -91,7 +91,11 @@ class EvidenceKeeper(threading.Thread):
         self._wait_for(event)
         if self._stopped.is_set():
             return
-        evidence = self._written(event, packets)
+        try:
+            evidence = self._written(event, packets)
+        except Exception as error:  # noqa: BLE001  the next event has its evidence all the same
+            _log.error("evidence: a bug, please report it", exc_info=error)
+            evidence = Evidence(error=f"a bug ({type(error).__name__}, see the log)")
         packets.release(event.event_id)
         if evidence.error is not None:
             _log.warning("%s: no evidence: %s", event.camera, evidence.error)

@@ -27,6 +27,7 @@ class Heard:
         self.told: list[tuple[int, str, int]] = []
         self.attempts = 0
         self.down = False
+        self.error: Exception | None = None
         self.hangs = threading.Event()
         self.closed = threading.Event()
 
@@ -34,6 +35,8 @@ class Heard:
         self.attempts += 1
         if self.hangs.is_set():
             self.closed.wait(60)
+        if self.error is not None:
+            raise self.error
         if self.down or self.closed.is_set():
             raise DeliveryError(f"{self.name} is down")
         self.told.append((sequence, change.event_id, change.revision))
@@ -121,6 +124,21 @@ def test_what_did_not_arrive_is_told_until_it_does(
     assert [sequence for sequence, _, _ in sink.told] == [1, 2]
     assert caplog.text.count("heard is down; events wait for it") == 1
     assert "heard is told of events again" in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_sink_with_a_bug_is_tried_again(
+    store: EventStore, send: Callable[..., list[Courier]], caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Heard()
+    sink.error = ValueError("nobody thought of this")
+    (sending,) = send(sink)
+    store.write([event()])
+    sending.wake()
+    soon(lambda: sink.attempts >= 2)
+    sink.error = None
+    soon(lambda: len(sink.told) == 1)
+    assert "heard: a bug (ValueError); events wait for it" in caplog.text
 
 
 def test_a_sink_that_hangs_delays_no_other_and_no_stop(

@@ -196,7 +196,17 @@ def test_a_folder_that_cant_be_written_is_said_and_the_next_event_is_kept(
     assert kept.of(2.0, 3.0).evidence.error is None
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_bug_in_one_events_evidence_is_no_reason_to_keep_none_of_the_next(
+    keeping: Callable[..., Kept], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keeping()
+    feed(kept.packets, video)
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "write_clip", lambda cut, path: 1 / 0)
+        assert kept.of(2.0, 3.0).evidence.error == "a bug (ZeroDivisionError, see the log)"
+    assert kept.of(2.0, 3.0).evidence.error is None
+
+
 def test_a_full_disk_leaves_nothing_half_written(
     tmp_path: Path, keeping: Callable[..., Kept], video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
