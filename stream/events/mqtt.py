@@ -2,6 +2,8 @@
 
 BASE/SITE/CAMERA/event            every change as JSON, QoS 1
 BASE/SITE/CAMERA/RULE/state       ON while an event goes on, else OFF; retained
+BASE/SITE/CAMERA/snapshot         the last event's picture, a JPEG, where evidence is kept; retained
+BASE/SITE/CAMERA/availability     online while the camera is live, else offline; retained
 BASE/SITE/node/NODE/availability  online, or offline by last will; retained
 DISCOVERY/...                     what Home Assistant makes entities of; retained
 """
@@ -12,7 +14,10 @@ import json
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -90,6 +95,8 @@ class Mqtt:
                 f"{topic}/{event.rule}/state", self._state(*key), qos=1, retain=True
             ),
         ]
+        if (image := _snapshot(event)) is not None:
+            sent.append(self._client.publish(f"{topic}/snapshot", image, qos=1, retain=True))
         for each in sent:
             try:
                 each.wait_for_publish(ARRIVES_WITHIN_S)
@@ -174,7 +181,7 @@ class Mqtt:
 
     def discovery(self) -> list[tuple[str, dict[str, Any]]]:
         """Topics and payloads of Home Assistant's MQTT discovery: for each camera a device with an
-        event entity, and a binary sensor a rule.
+        event entity, a picture, and a binary sensor a rule.
         """
         found = []
         for camera, rules in self._cameras.items():
@@ -206,6 +213,16 @@ class Mqtt:
                     "'start': value_json.start, 'end': value_json.end} | to_json }}",
                 },
             ))  # fmt: skip
+            found.append((
+                f"{self._config.discovery}/image/{own}/config",
+                {
+                    **common,
+                    "unique_id": f"{own}_snapshot",
+                    "name": "Last event",
+                    "image_topic": f"{topic}/snapshot",
+                    "content_type": "image/jpeg",
+                },
+            ))  # fmt: skip
             found += [
                 (
                     f"{self._config.discovery}/binary_sensor/{own}_{rule.name}/config",
@@ -219,6 +236,16 @@ class Mqtt:
                 for rule in rules
             ]
         return found
+
+
+def _snapshot(event: Event) -> bytes | None:
+    """The picture of an event, unless it has none or was deleted since."""
+    if event.evidence is None or event.evidence.snapshot is None:
+        return None
+    try:
+        return Path(url2pathname(urlparse(event.evidence.snapshot.uri).path)).read_bytes()
+    except OSError:
+        return None
 
 
 def _trust(config: MqttConfig) -> ssl.SSLContext:

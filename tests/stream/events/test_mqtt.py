@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from stream.errors import ConfigError
 from stream.events.courier import DeliveryError
 from stream.events.event import Event
+from stream.events.evidence import Evidence, SnapshotFile
 from stream.events.mqtt import Mqtt
 from stream.events.receivers import MqttConfig
 from tests.stream.events.drawn import rule
@@ -141,6 +142,32 @@ def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
     sink.tell(2, first.ended("below_exit"))
     assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "below_exit"
     reader.wait_for("gesta/home/hall/moving/state", until(b"OFF"))
+
+
+def test_the_picture_of_an_event_is_there_for_who_comes_late(
+    sink: Mqtt, broker: Broker, tmp_path: Path
+) -> None:
+    picture = tmp_path / "a b.jpg"
+    picture.write_bytes(b"\xff\xd8 a picture")
+    file = SnapshotFile(uri=picture.as_uri(), sha256="", at="2027-01-15T08:00:00.000000Z")
+    over = event().ended("below_exit")
+    sink.tell(1, over)
+    sink.tell(2, over.kept(Evidence(snapshot=file)))
+    picture.unlink()
+    sink.tell(
+        3, over.kept(Evidence(snapshot=file))
+    )  # deleted since: the event is told all the same
+    late = Reader(broker.port)
+    found: dict[str, bytes] = {}
+    wanted = {"gesta/home/hall/snapshot", "homeassistant/image/gesta_home_hall/config"}
+    deadline_s = time.monotonic() + SOON_S
+    while not wanted <= set(found) and time.monotonic() < deadline_s:
+        topic, payload, _ = late.heard.get(timeout=SOON_S)
+        found[topic] = payload
+    late.close()
+    assert found["gesta/home/hall/snapshot"] == b"\xff\xd8 a picture"
+    announced = json.loads(found["homeassistant/image/gesta_home_hall/config"])
+    assert announced["image_topic"] == "gesta/home/hall/snapshot"
 
 
 def test_who_comes_late_knows_the_state(sink: Mqtt, broker: Broker) -> None:
