@@ -52,7 +52,7 @@ class Ledger:
             case Prediction(camera=str(camera)):
                 latency_ms = message.time.latency_ms.capture_to_publish
                 self._latencies[camera].observe(latency_ms / 1e3)
-            case EventChange():
+            case EventChange(evidence=None):  # with it, an end is told a second time
                 key = (message.rule, message.phase)
                 if key in self._events:  # a rule of yesterday's may end an event of yesterday's
                     self._events[key] += 1

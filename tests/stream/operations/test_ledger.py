@@ -1,6 +1,7 @@
 """What the main thread notes, and what others then find."""
 
 from stream.errors import Reason
+from stream.events.evidence import Evidence
 from tests.stream.operations.books import Books
 
 
@@ -40,6 +41,7 @@ def test_updates_and_rules_of_yesterday_are_not_counted() -> None:
     books = Books()
     books.event("hall", phase="update")
     books.event("hall", phase="end", rule="gone", end_reason="crash")
+    books.event("hall", phase="end", evidence=Evidence())  # told again, with what was kept
     books.beat()
     assert books.ledger.snapshot.events == {("moving", "start"): 0, ("moving", "end"): 0}
 
