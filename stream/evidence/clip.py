@@ -46,12 +46,13 @@ def frame_at(path: Path, cut: Cut, time_ns: int) -> tuple[U8, int]:
         OSError or av.FFmpegError: it can't be read.
     """
     best: tuple[int, av.VideoFrame] | None = None
-    first_s: float | None = None
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            shown_s = frame.time or 0.0
-            first_s = shown_s if first_s is None else first_s
-            at_ns = cut.start_ns + round((shown_s - first_s) * SECOND_NS)
+        stream = container.streams.video[0]
+        first_s = float((stream.start_time or 0) * (stream.time_base or 0))
+        wanted_s = first_s + max(0, time_ns - cut.start_ns) / SECOND_NS
+        container.seek(int(wanted_s * av.time_base))  # to the key frame before
+        for frame in container.decode(stream):
+            at_ns = cut.start_ns + round(((frame.time or 0.0) - first_s) * SECOND_NS)
             if best is not None and abs(at_ns - time_ns) > abs(best[0] - time_ns):
                 break
             best = at_ns, frame
