@@ -1,4 +1,4 @@
-"""How SIGTERM and SIGINT (Ctrl-C) stop the daemon."""
+"""How SIGTERM, SIGINT (Ctrl-C) and SIGHUP (a terminal that is closed) stop the daemon."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from types import FrameType
 
 PATIENCE_S = 3.0  # an orderly stop takes 2 s at most, and a supervisor may ask for it twice
 
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Event]:
-    """An event that either signal sets; one that comes PATIENCE_S later ends the process at once.
+    """An event that any of them sets; one that comes PATIENCE_S later ends the process at once.
 
     An event, and no exception: one that strikes inside an import or a library would end there.
     """
@@ -29,7 +31,9 @@ def stopped_by_signals() -> Iterator[Event]:
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    if before[signal.SIGHUP] == signal.SIG_IGN:  # nohup: it is to outlive its terminal
+        del before[signal.SIGHUP]
     for number in before:
         signal.signal(number, ask)
     try:
@@ -41,5 +45,5 @@ def stopped_by_signals() -> Iterator[Event]:
 
 def ignore_signals() -> None:
     """For a process that is about to end: being asked to once more must not cost its exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING:
         signal.signal(number, signal.SIG_IGN)

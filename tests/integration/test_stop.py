@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end the daemon within two seconds, whatever it is doing, with last words.
+"""SIGTERM, SIGINT and SIGHUP end the daemon within two seconds, with last words, whatever it does.
 
 The bar here is wider: a test machine may be busy with other things.
 """
@@ -19,6 +19,9 @@ from tests.rtsp_server import RtspServer
 STOP_S = 4.0
 
 both_signals = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+every_signal = pytest.mark.parametrize(
+    "how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda s: s.name
+)
 
 
 def assert_stops(daemon: Daemon, how: signal.Signals = signal.SIGTERM) -> None:
@@ -44,7 +47,7 @@ def assert_stops(daemon: Daemon, how: signal.Signals = signal.SIGTERM) -> None:
         again.bind(("127.0.0.1", int(daemon.endpoint.rpartition(":")[2])))
 
 
-@both_signals
+@every_signal
 def test_while_live(light_bundle: Path, how: signal.Signals) -> None:
     with RtspServer() as server, Daemon(server.url, "--bundle", light_bundle) as daemon:
         daemon.predictions(3, timeout_s=60)

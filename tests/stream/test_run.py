@@ -138,11 +138,12 @@ def test_a_signal_stops_it_in_order_within_two_seconds(opening, endpoint, listen
         os.kill(os.getpid(), number)
 
     listener.then[Prediction] = ask
-    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
     threads = threading.active_count()
     run(config(endpoint, "scene:?size=64x64", "scene:?size=64x64&seed=1"))
     assert time.monotonic() - asked_s[0] < 2.0
-    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    assert [signal.getsignal(n) for n in stops] == handlers
     assert threading.active_count() == threads
     listener.close()
     assert [message.state for message in listener.of(Status)[-2:]] == ["ended", "ended"]
