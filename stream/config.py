@@ -186,8 +186,12 @@ class Config(
     def secrets(self) -> tuple[str, ...]:
         """What no log may show."""
         of_cameras = tuple(secret for camera in self.cameras for secret in camera.secrets)
-        token = None if self.http is None else self.http.token
-        return of_cameras if token is None else (*of_cameras, token)
+        others = (
+            None if self.http is None else self.http.token,
+            None if self.mqtt is None else self.mqtt.password,
+            *(webhook.secret for webhook in self.webhooks),
+        )
+        return (*of_cameras, *(secret for secret in others if secret))
 
 
 def load_config(
@@ -361,6 +365,9 @@ def _check(config: Config) -> None:
         if (problem := problem_with(camera.region)) is not None:
             raise ConfigError(f"{path}.region: {problem}")
         _check_url(f"{path}.url", camera.url)
+    for key in ("answers", "keys"):
+        if getattr(config.publish, key) == "":
+            raise ConfigError(f"publish.{key}: is empty; leave it out to do without")
     _check_receivers(config)
     if config.http is not None:
         _check_http(config.http)

@@ -33,6 +33,10 @@ class Sink(Protocol):
 
     name: str  # of its cursor: the same over restarts
 
+    def open(self) -> None:
+        """Begins to connect, where it stays connected; never waits."""
+        ...
+
     def tell(self, sequence: int, event: Event) -> None:
         """Returns once it has arrived there, within seconds. Raises DeliveryError otherwise."""
         ...
@@ -75,6 +79,7 @@ class Courier(threading.Thread):
     def run(self) -> None:
         """The thread's life."""
         try:
+            self.sink.open()
             while not self._live():
                 self._stopped.wait(self._pause_s)
                 if self._stopped.is_set():

@@ -10,7 +10,7 @@ from typing import Literal
 
 from stream.errors import StoreError
 
-BUSY_S = 5.0  # how long another connection's lock is waited for
+BUSY_S = 0.5  # how long a lock is waited for: the daemon's main thread writes here
 
 
 def connect(path: Path, mode: Literal["ro", "rw", "rwc"]) -> sqlite3.Connection:
@@ -49,6 +49,10 @@ def explained(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise StoreError(
+                f"the event store {path} can't be {what}: another program has locked it"
+            ) from error
         raise StoreError(
             f"the event store {path} can't be {what} ({error}); make room, or see to its "
             "permissions"

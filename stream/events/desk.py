@@ -15,6 +15,8 @@ from stream.events.track import Observation, Track
 from stream.messaging.messages import Prediction, Status, time_ns
 
 AWAITED_AT_MOST = 1000  # ended events whose evidence may still come
+RETRY_EVERY_NS = 5_000_000_000  # of what could not be stored
+UNSTORED_AT_MOST = 10_000  # changes; older ones are then lost
 TIDY_EVERY_NS = 3_600_000_000_000
 
 _GONE = ("stalled", "offline", "ended")  # states in which a camera shows nothing
@@ -71,7 +73,7 @@ class EventDesk:
         self._wants_evidence = {rule.name for rule in rules if rule.evidence}
         self._awaited: dict[str, Event] = {}  # ended, and evidence of it may come
         self._unstored: list[Event] = []  # told, but still to be written
-        self._tidy_ns = 0
+        self._tidy_ns = self._retry_ns = 0
 
     @property
     def open_events(self) -> tuple[Event, ...]:
@@ -104,10 +106,13 @@ class EventDesk:
         capture_ns = time_ns(prediction.time.capture_end)
         changed = self._lose(camera, "stream_lost") if clock.begins_anew(epoch) else []
         at_s = clock.advance(epoch, prediction.time.position_s, capture_ns)
-        if not prediction.window.complete:
+        if prediction.window.fill < 1:
             return self._stored(changed)
         for track in self._of(camera, prediction.site):
             rule = track.rule
+            # Where frames were shed nothing begins, but what goes on must be able to end.
+            if not (prediction.window.complete or track.event):
+                continue
             if rule.schedule is not None and not rule.schedule.holds_at(capture_ns):
                 changed += _only(track.lose("disabled"))
                 continue
@@ -155,7 +160,8 @@ class EventDesk:
 
         now_ns: UTC.
         """
-        if self._unstored:
+        if self._unstored and now_ns >= self._retry_ns:
+            self._retry_ns = now_ns + RETRY_EVERY_NS
             self._stored([])
         if self._store is not None and self._keep_s and now_ns >= self._tidy_ns:
             self._tidy_ns = now_ns + TIDY_EVERY_NS
@@ -216,7 +222,7 @@ class EventDesk:
         except StoreError as error:
             if not self._unstored:  # once, and not for each change of a full disk's week
                 _log.error("%s; events go on unstored until then", error)
-            self._unstored = waiting
+            self._unstored = waiting[-UNSTORED_AT_MOST:]
             return [Change(event) for event in events]
         if self._unstored:
             _log.warning("events are stored again, those of the meantime too")

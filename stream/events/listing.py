@@ -19,6 +19,7 @@ from stream.messaging.messages import utc
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_FAR_NS = (1 << 63) - 1  # as far as the store's numbers reach
 COLUMNS = (
     "event_id", "camera", "rule", "label", "severity", "start", "end", "duration_s", "peak",
     "end_reason", "clip", "snapshot", "revision",
@@ -68,11 +69,12 @@ def moment_ns(text: str, now: datetime) -> int:
     Raises:
         ConfigError: it is none of these.
     """
-    if (match := _AGO.fullmatch(text)) is not None:
-        ago = timedelta(**{_UNITS[match[2]]: float(match[1])})
-        return int((now - ago).timestamp() * 1_000_000_000)
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1_000_000_000)
+        if (match := _AGO.fullmatch(text)) is not None:
+            moment = now - timedelta(**{_UNITS[match[2]]: float(match[1])})
+        else:
+            moment = datetime.fromisoformat(text)
+        return min(max(int(moment.timestamp() * 1_000_000_000), -_FAR_NS), _FAR_NS)
     except (ValueError, OverflowError, OSError):
         raise ConfigError(
             f'"{text}" is no time; write 90m, 2h or 7d for so long ago, or 2026-11-26T14:00'

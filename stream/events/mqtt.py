@@ -10,9 +10,11 @@ DISCOVERY/...                     what Home Assistant makes entities of; retaine
 
 from __future__ import annotations
 
+import hashlib
 import json
 import ssl
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from stream.events.rule import RuleConfig
 ARRIVES_WITHIN_S = 10.0
 KEEPALIVE_S = 30
 CONNECTS_WITHIN_S = 10.0
+CLOSES_WITHIN_S = 0.3
 
 
 class Mqtt:
@@ -66,7 +69,7 @@ class Mqtt:
         self._availability = f"{config.base}/{site}/node/{node}/availability"
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"gesta-{site}-{node}",
+            client_id=f"gesta-{site}-{node}-{uuid.uuid4().hex[:8]}",  # two daemons of a host, too
             clean_session=True,  # the store keeps what hasn't arrived
         )
         self._client.on_connect = self._on_connect
@@ -80,9 +83,20 @@ class Mqtt:
             self._client.tls_set_context(_trust(config))
         self._started = False
 
+    def open(self) -> None:
+        """Begins to connect; paho's own thread does it, and does it again."""
+        host, _, port = self._config.address.rpartition(":")
+        self._client.connect_async(host, int(port), KEEPALIVE_S)
+        self._client.loop_start()
+        self._started = True
+
     def tell(self, sequence: int, event: Event) -> None:
         """Publishes one change, and what it makes of the rule's state."""
-        self._connect()
+        if not self._started:
+            self.open()
+        if not self._connected.wait(CONNECTS_WITHIN_S) or self._closed.is_set():
+            why = self._refusal or "can't be reached"
+            raise DeliveryError(f"mqtt: {self._config.address} {why}")
         topic = f"{self._config.base}/{self._site}/{event.camera}"
         key = (event.camera, event.rule)
         if event.is_open:
@@ -121,19 +135,12 @@ class Mqtt:
         if self._connected.is_set():
             self._client.publish(self._availability, "offline", qos=1, retain=True)
         self._client.disconnect()
+        self._connected.set()  # lets go of a `tell` that waits
         if self._started:
-            self._client.loop_stop()
-
-    def _connect(self) -> None:
-        """Waits for the connection. paho's own thread makes it, and makes it again."""
-        if not self._started:
-            host, _, port = self._config.address.rpartition(":")
-            self._client.connect_async(host, int(port), KEEPALIVE_S)
-            self._client.loop_start()
-            self._started = True
-        if not self._connected.wait(CONNECTS_WITHIN_S):
-            why = self._refusal or "can't be reached"
-            raise DeliveryError(f"mqtt: {self._config.address} {why}")
+            # It joins paho's thread, which may be in the midst of connecting: not for long.
+            stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
+            stopping.start()
+            stopping.join(CLOSES_WITHIN_S)
 
     def _on_connect(
         self,
@@ -186,7 +193,7 @@ class Mqtt:
         found = []
         for camera, rules in self._cameras.items():
             topic = f"{self._config.base}/{self._site}/{camera}"
-            own = f"gesta_{self._site}_{camera}"
+            own = f"gesta_{camera}_{_digest(self._site, camera)}"
             common = {
                 "availability": [
                     {"topic": self._availability},
@@ -225,10 +232,11 @@ class Mqtt:
             ))  # fmt: skip
             found += [
                 (
-                    f"{self._config.discovery}/binary_sensor/{own}_{rule.name}/config",
+                    f"{self._config.discovery}/binary_sensor/"
+                    f"{own}_{rule.name}_{_digest(self._site, camera, rule.name)}/config",
                     {
                         **common,
-                        "unique_id": f"{own}_{rule.name}",
+                        "unique_id": f"{own}_{_digest(self._site, camera, rule.name)}",
                         "name": rule.name,
                         "state_topic": f"{topic}/{rule.name}/state",
                     },
@@ -236,6 +244,11 @@ class Mqtt:
                 for rule in rules
             ]
         return found
+
+
+def _digest(*names: str) -> str:
+    """Tells names apart that look the same once they are joined: a_b and c, a and b_c."""
+    return hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
 
 
 def _snapshot(event: Event) -> bytes | None:

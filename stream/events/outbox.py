@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from stream.events.database import connect, explained
 from stream.events.event import Event
+from stream.events.store import decode
 
 
 class Outbox:
@@ -46,7 +45,7 @@ class Outbox:
                    ORDER BY changes.sequence LIMIT ?""",
                 (self._sink, limit),
             ).fetchall()
-        return [(sequence, msgspec.json.decode(body, type=Event)) for sequence, body in rows]
+        return [(sequence, decode(body, self._path)) for sequence, body in rows]
 
     def told(self, sequence: int) -> None:
         """Everything up to this number has arrived.

@@ -11,6 +11,10 @@ import msgspec
 from stream import url as urls
 from stream.errors import ConfigError
 
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+)
 _TOPIC = re.compile(r"[a-zA-Z0-9_-]+(/[a-zA-Z0-9_-]+)*")
 
 
@@ -44,6 +48,13 @@ class WebhookConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             raise ConfigError(
                 f"{path}.url: {scheme}:// can't be posted to; use http:// or https://"
             )
+        if self.secret is not None:
+            encoded = self.secret.removeprefix("whsec_")
+            if not encoded or (encoded != self.secret and _BASE64.fullmatch(encoded) is None):
+                raise ConfigError(
+                    f"{path}.secret: is empty, or no base64 after whsec_; leave it out to sign "
+                    "nothing"
+                )
         if not (math.isfinite(self.timeout_s) and 0 < self.timeout_s <= 60):
             raise ConfigError(
                 f"{path}.timeout_s: must be a number of seconds up to 60, not {self.timeout_s}"
@@ -80,7 +91,7 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def check(self, path: str) -> None:
         """Raises ConfigError for what types alone can't say."""
-        if not self.host or "/" in self.host or "@" in self.host:
+        if _HOST.fullmatch(self.host) is None or re.fullmatch(r"[^:]*:\d+", self.host):
             raise ConfigError(
                 f"{path}.host: must be a host's name or address alone, such as 10.0.0.5"
             )

@@ -131,7 +131,7 @@ class EventStore:
                 "SELECT sequence, body FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 (after, limit),
             ).fetchall()
-        return [(sequence, _decode(body)) for sequence, body in rows]
+        return [(sequence, decode(body, self.path)) for sequence, body in rows]
 
     def forget(self, before_ns: int) -> int:
         """Deletes the events that ended and began before a time; returns how many."""
@@ -165,7 +165,7 @@ class EventStore:
     def _read(self, query: str, values: Sequence[object] = ()) -> Iterator[Event]:
         with explained(self.path, "read"):
             for (body,) in self._connection.execute(query, values):
-                yield _decode(body)
+                yield decode(body, self.path)
 
     def _check(self) -> None:
         """Raises sqlite3.DatabaseError or StoreError for a file that is no whole store."""
@@ -204,5 +204,12 @@ def _locked(path: Path) -> BinaryIO:
     return lock
 
 
-def _decode(body: bytes) -> Event:
-    return msgspec.json.decode(body, type=Event)
+def decode(body: bytes, path: Path) -> Event:
+    """An event from its row. Raises StoreError for one that this version can't read."""
+    try:
+        return msgspec.json.decode(body, type=Event)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"the event store {path} holds an event that this version can't read ({error}); "
+            "update gesta"
+        ) from error

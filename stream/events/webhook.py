@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -23,6 +24,9 @@ from stream.events.courier import DeliveryError
 from stream.events.event import Event
 from stream.events.receivers import WebhookConfig
 from stream.events.report import report
+
+# It logs whole paths, in which webhooks keep their secrets.
+logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 
 class Webhook:
@@ -38,13 +42,14 @@ class Webhook:
         self.name = f"webhook:{config.name}"
         self._node = node
         self._utc_s = utc_s
-        self._secret = None if config.secret is None else config.secret.encode()
+        self._secret = None if config.secret is None else _key(config.secret)
         self._host = config.host
         url = urls.parse(config.url)
         self._url = f"{self._host}{url.path}"
         self._headers = {"content-type": "application/json", "user-agent": "gesta"}
         if url.user is not None:
-            self._headers |= urllib3.make_headers(basic_auth=f"{url.user}:{url.password or ''}")
+            credentials = base64.b64encode(f"{url.user}:{url.password or ''}".encode())
+            self._headers["authorization"] = f"Basic {credentials.decode()}"
         try:
             trusted = ssl.create_default_context(cafile=config.ca)
         except (OSError, ssl.SSLError) as error:
@@ -58,6 +63,9 @@ class Webhook:
             ssl_context=trusted,
         )
 
+    def open(self) -> None:
+        """Each post connects by itself."""
+
     def tell(self, sequence: int, event: Event) -> None:
         """Posts one change."""
         body = report(sequence, event, node=self._node)
@@ -69,7 +77,11 @@ class Webhook:
             digest = hmac.new(self._secret, signed, hashlib.sha256).digest()
             headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
         try:
-            answer = self._pool.request("POST", self._url, body=body, headers=headers)
+            # The answer's body says nothing that is wanted, and may have no end.
+            answer = self._pool.request(
+                "POST", self._url, body=body, headers=headers, preload_content=False
+            )
+            answer.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise DeliveryError(
                 f"{self.name}: {self._host} can't be reached ({_reason(error)})"
@@ -82,6 +94,13 @@ class Webhook:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _key(secret: str) -> bytes:
+    """The bytes to sign with: Standard Webhooks writes them as whsec_ and base64."""
+    if secret.startswith("whsec_"):
+        return base64.b64decode(secret.removeprefix("whsec_"))
+    return secret.encode()
 
 
 def _reason(error: Exception) -> str:

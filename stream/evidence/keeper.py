@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,11 @@ from stream.region import Region
 
 TIDY_EVERY_S = 600.0
 LATE_S = 10.0  # at most, from a frame's capture to an event that begins with it
+OFF_AT_MOST_S = 2.0  # a picture that is further from the frame that was wanted is another one
 PATIENCE_S = 5.0  # beyond the post-roll, for packets that come late
+
+# What this thread writes, and so may delete.
+_OURS = re.compile(r"[a-z0-9_-]+_\d{6}_[a-z0-9_-]+_[0-9a-f]{8}\.(mp4|jpg|part|jpg\.part)")
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +66,8 @@ class EvidenceKeeper(threading.Thread):
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""
+        if event.camera not in self.packets or event.end_reason == "crash":
+            return  # of a daemon before this one, whose packets are gone
         if event.phase == "start":
             before_ns = round(self._config.pre_roll_s * SECOND_NS)
             self.packets[event.camera].hold(event.event_id, event.start_ns - before_ns)
@@ -78,7 +85,8 @@ class EvidenceKeeper(threading.Thread):
         while not self._stopped.is_set():
             if time.monotonic() - tidied_s >= TIDY_EVERY_S:
                 tidied_s = time.monotonic()
-                self._tidy()
+                with contextlib.suppress(OSError):  # deleted by somebody else meanwhile
+                    self._tidy()
             try:
                 event = self._ended.get(timeout=1.0)
             except queue.Empty:
@@ -110,8 +118,7 @@ class EvidenceKeeper(threading.Thread):
         packets = self.packets[event.camera]
         latest_s = time.monotonic() + self._config.post_roll_s + PATIENCE_S
         while time.monotonic() < latest_s and not self._stopped.is_set():
-            cut = packets.cut(event.start_ns, due_ns + SECOND_NS)
-            if cut is not None and cut.end_ns >= due_ns:
+            if packets.has(event.start_ns, until_ns=due_ns):
                 return
             self._stopped.wait(0.2)
 
@@ -123,51 +130,56 @@ class EvidenceKeeper(threading.Thread):
             event.end_ns + round(config.post_roll_s * SECOND_NS),
             start_ns + round(config.longest_s * SECOND_NS),
         )
-        cut = packets.cut(start_ns, end_ns)
+        cut = packets.cut(start_ns, end_ns, of_ns=event.start_ns)
         if cut is None:
             return Evidence(error="this source gave no encoded video of that time")
         day, clock = utc(event.start_ns)[:10], utc(event.start_ns)[11:19].replace(":", "")
         stem = self._folder / day / f"{event.camera}_{clock}_{event.rule}_{event.event_id[:8]}"
         part = stem.with_suffix(".part")
-        clip = snapshot = None
         try:
             stem.parent.mkdir(parents=True, exist_ok=True)
             write_clip(cut, part)
+        except (OSError, av.FFmpegError) as error:
+            _remove(part)
+            return Evidence(error=f"{stem.parent} can't be written ({_why(error)})")
+        clip, snapshot, errors = None, None, []
+        try:
             if config.snapshot:
                 snapshot = self._snapshot(event, cut, part, stem.with_suffix(".jpg"))
+        except (OSError, av.FFmpegError) as error:
+            errors.append(f"the picture can't be kept ({_why(error)})")
+        try:
             if config.clip:
                 clip = _clip(event, cut, part, stem.with_suffix(".mp4"))
-            else:
-                part.unlink()
-        except (OSError, av.FFmpegError) as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            why = getattr(error, "strerror", None) or type(error).__name__
-            return Evidence(
-                clip=clip, snapshot=snapshot, error=f"{stem.parent} can't be written ({why})"
-            )
-        return Evidence(clip=clip, snapshot=snapshot)
+        except OSError as error:
+            errors.append(f"the clip can't be kept ({_why(error)})")
+        _remove(part)
+        return Evidence(clip=clip, snapshot=snapshot, error="; ".join(errors) or None)
 
     def _snapshot(self, event: Event, cut: Cut, clip: Path, path: Path) -> SnapshotFile:
         image, at_ns = frame_at(clip, cut, event.key_ns)
+        if abs(at_ns - event.key_ns) > OFF_AT_MOST_S * SECOND_NS:
+            raise OSError("the frame that was looked at most is no longer there")
         region = self._cameras[event.camera].region
         if region:
             height, width = image.shape[:2]
             image = Region(region, (width, height)).apply(image)
         part = path.with_suffix(".jpg.part")
-        write_picture(image, part)
-        part.replace(path)
+        try:
+            write_picture(image, part)
+            part.replace(path)
+        except OSError:
+            _remove(part)
+            raise
         return SnapshotFile(uri=path.absolute().as_uri(), sha256=_sha256(path), at=utc(at_ns))
 
     def _tidy(self) -> None:
         """Deletes what is too old, then the oldest until the rest fits."""
-        try:
-            files = sorted(
-                ((path.stat().st_mtime_ns, path.stat().st_size, path)
-                 for path in self._folder.glob("????-??-??/*") if path.is_file()),
-            )  # fmt: skip
-        except OSError:  # deleted by somebody else meanwhile; the next time will do
-            return
+        files = sorted(
+            (path.stat().st_mtime_ns, path.stat().st_size, path)
+            for path in self._folder.glob("????-??-??/*")
+            if _OURS.fullmatch(path.name)
+        )
         oldest_ns = self._utc_ns() - round(self._config.keep_days * 86_400 * SECOND_NS)
         left = sum(size for _, size, _ in files)
         for modified_ns, size, path in files:
@@ -194,6 +206,15 @@ def _clip(event: Event, cut: Cut, part: Path, path: Path) -> ClipFile:
         end=utc(cut.end_ns),
         covers_event=cut.start_ns <= event.start_ns and cut.end_ns >= event.end_ns,
     )
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _why(error: OSError | av.FFmpegError) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _sha256(path: Path) -> str:

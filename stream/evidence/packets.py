@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 SECOND_NS = 1_000_000_000
+CONNECTIONS_AT_MOST = 20  # besides the newest: a camera that comes and goes
 MOST_BYTES = 128 * 1024 * 1024  # a camera; more is dropped, oldest first, even where it is held
 
 
@@ -21,6 +22,7 @@ class StoredPacket:
     """A packet, apart from FFmpeg. pts, dts, duration: in the stream's time base."""
 
     data: bytes
+    pts_ns: int
     pts: int
     dts: int
     duration: int
@@ -63,7 +65,7 @@ class _Connection:
 
     def utc_ns(self, packet: StoredPacket) -> int:
         assert self.offset_ns is not None
-        return round(packet.pts * self.template.time_base * SECOND_NS) + self.offset_ns
+        return packet.pts_ns + self.offset_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +98,35 @@ class PacketRing:
         """A connection begins: its packets come next."""
         connection = _Connection(Template(stream))
         with self._lock:
+            # Without a frame of it, nobody knows when its packets were captured.
+            self._connections = [each for each in self._connections if each.offset_ns is not None][
+                -CONNECTIONS_AT_MOST:
+            ]
             self._connections.append(connection)
 
     def add(self, packet: av.Packet[VideoStream]) -> None:
         """Takes the next packet; one without times, or before the first key frame, is of no use."""
         if packet.pts is None or not packet.size:
             return
-        stored = StoredPacket(
-            data=bytes(packet),
-            pts=packet.pts,
-            dts=packet.pts if packet.dts is None else packet.dts,
-            duration=packet.duration or 0,
-            is_key=packet.is_keyframe,
-        )
         with self._lock:
             if not self._connections:
                 return
-            groups = self._connections[-1].groups
+            connection = self._connections[-1]
+            stored = StoredPacket(
+                data=bytes(packet),
+                pts_ns=round(packet.pts * connection.template.time_base * SECOND_NS),
+                pts=packet.pts,
+                dts=packet.pts if packet.dts is None else packet.dts,
+                duration=packet.duration or 0,
+                is_key=packet.is_keyframe,
+            )
             if stored.is_key:
-                groups.append(_Group([]))
+                connection.groups.append(_Group([]))
                 self._prune()
-            if groups:
-                groups[-1].add(stored)
+            if connection.groups:
+                connection.groups[-1].add(stored)
+                if connection.groups[-1].size_bytes > self._most_bytes:
+                    connection.groups.clear()  # a camera without key frames: nothing can begin
 
     def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
         """When the frame of a presentation time was captured, UTC."""
@@ -137,23 +146,38 @@ class PacketRing:
         with self._lock:
             self._holds.pop(name, None)
 
-    def cut(self, start_ns: int, end_ns: int) -> Cut | None:
+    def cut(self, start_ns: int, end_ns: int, *, of_ns: int | None = None) -> Cut | None:
         """The packets of one connection from the key frame before `start_ns` up to `end_ns`.
 
-        Of the newest connection that reaches into that time; None where there is none.
+        Of the connection that has the moment `of_ns`; where none has, of the newest that reaches
+        into the time. None where there is none.
         """
         with self._lock:
-            for connection in reversed(self._connections):
-                if connection.offset_ns is not None and (
-                    chosen := _chosen(connection, start_ns, end_ns)
-                ):
-                    return Cut(
-                        connection.template,
-                        chosen,
-                        min(map(connection.utc_ns, chosen)),
-                        max(map(connection.utc_ns, chosen)),
-                    )
-        return None
+            found = [
+                (connection, chosen)
+                for connection in reversed(self._connections)
+                if connection.offset_ns is not None
+                and (chosen := _chosen(connection, start_ns, end_ns))
+            ]
+            if not found:
+                return None
+            connection, chosen = next(
+                (each for each in found if of_ns is not None and _reaches(*each, of_ns)), found[0]
+            )
+            times_ns = [connection.utc_ns(packet) for packet in chosen]
+        return Cut(connection.template, chosen, min(times_ns), max(times_ns))
+
+    def has(self, time_ns: int, *, until_ns: int) -> bool:
+        """Whether the connection that has the first moment has, or will never have, the second."""
+        with self._lock:
+            known = [each for each in self._connections if each.offset_ns is not None]
+            for place, connection in enumerate(known):
+                groups = [group for group in connection.groups if group.packets]
+                if groups and connection.utc_ns(groups[0].packets[0]) <= time_ns:
+                    last_ns = max(connection.utc_ns(p) for p in groups[-1].packets)
+                    if last_ns >= time_ns:
+                        return last_ns >= until_ns or place < len(known) - 1
+        return False
 
     @property
     def size_bytes(self) -> int:
@@ -208,6 +232,10 @@ def _chosen(connection: _Connection, start_ns: int, end_ns: int) -> list[StoredP
     if not chosen or connection.utc_ns(chosen[-1]) < start_ns:
         return []
     return chosen
+
+
+def _reaches(connection: _Connection, packets: list[StoredPacket], time_ns: int) -> bool:
+    return connection.utc_ns(packets[0]) <= time_ns <= connection.utc_ns(packets[-1])
 
 
 def _size(connections: Iterable[_Connection]) -> int:

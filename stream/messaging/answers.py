@@ -13,6 +13,7 @@ are what other receivers are told (`stream.events.report`); ask again after the 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -32,6 +33,8 @@ AT_A_TIME = 10  # requests answered in one serving, which bounds its time
 LONGEST_REQUEST_BYTES = 1024
 HIGH_WATER_MARK = 100  # answers held for one asker that doesn't read; more are dropped
 
+_log = logging.getLogger(__name__)
+
 ChangesAfter = Callable[[int, int], Sequence[tuple[int, Event]]]  # after a number, at most so many
 
 
@@ -40,7 +43,7 @@ class _Snapshot(msgspec.Struct, frozen=True, tag_field="get", tag="snapshot"):
 
 
 class _Events(msgspec.Struct, frozen=True, tag_field="get", tag="events"):
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=1 << 62)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
@@ -100,7 +103,12 @@ class Answers:
             except zmq.Again:
                 return
             try:
-                self._socket.send_multipart([*envelope, self._answer(request)], zmq.NOBLOCK)
+                answer = self._answer(request)
+            except Exception as error:  # noqa: BLE001  nobody's question ends the daemon
+                _log.error("a question could not be answered; please report it", exc_info=error)
+                answer = msgspec.json.encode({"v": VERSION, "error": "a bug, see the log"})
+            try:
+                self._socket.send_multipart([*envelope, answer], zmq.NOBLOCK)
             except zmq.ZMQError:  # it doesn't read, or has gone
                 continue
 

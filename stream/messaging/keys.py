@@ -9,6 +9,7 @@ nothing secret of it. A client that is revoked is refused from its next connecti
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tomllib
@@ -20,6 +21,14 @@ import zmq
 from stream.errors import ConfigError
 
 _NAME = re.compile(r"[a-z0-9_-]+")
+_KEY = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85
+
+_log = logging.getLogger(__name__)
+
+
+class _ServerKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    public: str
+    secret: str
 
 
 class ClientKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,8 +60,12 @@ class KeyFolder:
             public, secret = zmq.curve_keypair()
             self._make_folders()
             _write(path, f'public = "{public.decode()}"\nsecret = "{secret.decode()}"\n')
-        found = _read(path)
-        return found["public"].encode(), found["secret"].encode()
+        try:
+            pair = msgspec.convert(_read(path), _ServerKey)
+        except msgspec.ValidationError:
+            raise _damaged(path) from None
+        _check_keys(path, pair.public, pair.secret)
+        return pair.public.encode(), pair.secret.encode()
 
     def new(self, name: str, out: Path) -> None:
         """Lets one more client in: its public key stays here, and `out` is for it to carry away."""
@@ -67,7 +80,7 @@ class KeyFolder:
         lines = {"server": server, "public": public, "secret": secret}
         _write(out, "".join(f'{key} = "{value.decode()}"\n' for key, value in lines.items()))
         self._make_folders()
-        _write(self._clients / f"{name}.pub", public.decode() + "\n")
+        _write(self._clients / f"{name}.pub", public.decode() + "\n", mode=0o644)
 
     def names(self) -> list[str]:
         """Who may connect."""
@@ -88,11 +101,13 @@ class KeyFolder:
 
     def allows(self, public: bytes) -> bool:
         """Whether a client with this public key may connect, as the folder says now."""
-        try:
-            keys = [path.read_bytes().strip() for path in self._clients.glob("*.pub")]
-        except OSError:
-            return False
-        return public in keys
+        for path in self._clients.glob("*.pub"):
+            try:
+                if path.read_bytes().strip() == public:
+                    return True
+            except OSError as error:  # one that can't be read shuts out its own client alone
+                _log.warning("the key %s can't be read (%s)", path, error.strerror)
+        return False
 
     def _make_folders(self) -> None:
         try:
@@ -108,9 +123,19 @@ def read_client_key(path: Path) -> ClientKey:
         key = msgspec.convert(found, ClientKey)
     except msgspec.ValidationError:
         raise ConfigError(f"{path} is no client's key; make one with gesta keys new") from None
-    if any(len(value) != 40 for value in msgspec.structs.astuple(key)):
-        raise ConfigError(f"{path} is damaged: a key has 40 characters; make a new one")
+    _check_keys(path, key.server, key.public, key.secret)
     return key
+
+
+def _check_keys(path: Path, *keys: str) -> None:
+    if any(_KEY.fullmatch(key) is None for key in keys):
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path} is damaged: a key has 40 characters of ZeroMQ's alphabet; make a new one"
+    )
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -122,10 +147,10 @@ def _read(path: Path) -> dict[str, str]:
         raise ConfigError(f"{path} is no key; make one with gesta keys new") from None
 
 
-def _write(path: Path, text: str) -> None:
-    """Readable by its owner alone."""
+def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Readable by its owner alone, unless `mode` says otherwise."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
             file.write(text)
     except OSError as error:
         raise ConfigError(f"the key {path} can't be written ({error.strerror})") from error

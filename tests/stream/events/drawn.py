@@ -74,6 +74,7 @@ class Predictions:
         *,
         epoch: int = 0,
         complete: bool = True,
+        shed: int = 0,
         abstain: bool = False,
         clock_ahead_s: float = 0.0,
     ) -> Prediction:
@@ -85,7 +86,12 @@ class Predictions:
             stream_epoch=epoch,
             probabilities=(p, 1 - p),
             abstain=abstain,
-            window=msgspec.structs.replace(made.window, complete=complete),
+            window=msgspec.structs.replace(
+                made.window,
+                complete=complete and not shed,
+                fill=1.0 if complete else 0.5,
+                shed=shed,
+            ),
             time=msgspec.structs.replace(
                 made.time, position_s=at_s, capture_end=utc(capture_ns), uncertainty_ms=40.0
             ),

@@ -31,6 +31,9 @@ class Heard:
         self.hangs = threading.Event()
         self.closed = threading.Event()
 
+    def open(self) -> None:
+        pass
+
     def tell(self, sequence: int, change: Event) -> None:
         self.attempts += 1
         if self.hangs.is_set():

@@ -51,6 +51,14 @@ def test_a_window_that_is_not_whole_says_nothing() -> None:
     assert len(watching.open_events) == 1
 
 
+def test_what_goes_on_can_end_though_frames_are_shed() -> None:
+    watching, seen = desk(), Predictions()
+    watching.recognised(seen(0.0, 0.9))
+    ended = [watching.recognised(seen(t / 10, 0.1, shed=2)) for t in range(1, 13)]
+    assert [phases(changes) for changes in ended if changes] == [["end"]]
+    assert watching.recognised(seen(2.0, 0.9, shed=2)) == []  # but nothing begins
+
+
 def test_what_the_model_would_rather_not_say_counts_as_none_of_the_labels() -> None:
     seen = Predictions()
     assert desk().recognised(seen(0.0, 0.9, abstain=True)) == []
@@ -166,7 +174,9 @@ def test_events_are_told_though_they_cant_be_stored_and_stored_once_they_can(
     assert store.changes() == []
     assert watching.unstored == 2
     store.full = False
-    watching.tidy(NOON_NS)
+    watching.tidy(NOON_NS + SECOND_NS)
+    assert store.changes() == []  # not tried again at each heartbeat
+    watching.tidy(NOON_NS + 6 * SECOND_NS)
     assert watching.unstored == 0
     assert [event.revision for _, event in store.changes()] == [0, 1]
     (end,) = watching.stop()

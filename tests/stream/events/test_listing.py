@@ -78,5 +78,8 @@ def test_times_are_so_long_ago_or_of_a_calendar() -> None:
     assert moment_ns("2026-11-26T12:00:00+00:00", NOW) == int(NOW.timestamp()) * 10**9
     local = datetime(2026, 11, 26)
     assert moment_ns("2026-11-26", NOW) == int(local.timestamp()) * 10**9
-    with pytest.raises(ConfigError, match='"yesterday" is no time; write 90m'):
-        moment_ns("yesterday", NOW)
+    for odd in ("yesterday", "999999999999d", "9" * 400 + "h"):
+        with pytest.raises(ConfigError, match=f'"{odd}" is no time; write 90m'):
+            moment_ns(odd, NOW)
+    assert abs(moment_ns("9999-12-31", NOW)) < 1 << 63
+    assert abs(moment_ns("0001-01-02T00:00+00:00", NOW)) < 1 << 63

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
@@ -129,8 +130,47 @@ def mqtt(port: int, **given: object) -> Mqtt:
     return Mqtt(config, site="home", node="box", cameras={"hall": [rule()], "yard": []})
 
 
+def announced_as(reader: Reader, beginning: str) -> tuple[str, dict[str, Any]]:
+    """The next announcement on a topic that begins so."""
+    deadline_s = time.monotonic() + SOON_S
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        topic, payload, _ = reader.heard.get(timeout=left_s)
+        if topic.startswith(beginning):
+            return topic, json.loads(payload)
+    raise AssertionError(f"nothing was announced on {beginning}")
+
+
 def until(payload: bytes) -> Callable[[bytes], bool]:
     return lambda found: found == payload
+
+
+def test_it_is_there_before_anything_happens(sink: Mqtt, reader: Reader) -> None:
+    sink.open()
+    reader.wait_for("gesta/home/node/box/availability", until(b"online"))
+    announced_as(reader, "homeassistant/event/gesta_hall_")
+    sink.present("hall", True)
+    reader.wait_for("gesta/home/hall/availability", until(b"online"))
+
+
+def test_a_broker_that_never_answers_holds_no_stop_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        sink = mqtt(silent.getsockname()[1])
+        sink.open()
+        time.sleep(0.3)
+        before_s = time.monotonic()
+        sink.close()
+        assert time.monotonic() - before_s < 2
+
+
+def test_names_that_look_the_same_once_joined_are_told_apart() -> None:
+    config = MqttConfig(host="127.0.0.1")
+    found = Mqtt(
+        config, site="t", node="n", cameras={"a": [rule(name="b_c")], "a_b": [rule(name="c")]}
+    ).discovery()
+    assert len({topic for topic, _ in found}) == len(found) == 6
+    assert len({payload["unique_id"] for _, payload in found}) == 6
 
 
 def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
@@ -159,14 +199,16 @@ def test_the_picture_of_an_event_is_there_for_who_comes_late(
     )  # deleted since: the event is told all the same
     late = Reader(broker.port)
     found: dict[str, bytes] = {}
-    wanted = {"gesta/home/hall/snapshot", "homeassistant/image/gesta_home_hall/config"}
     deadline_s = time.monotonic() + SOON_S
-    while not wanted <= set(found) and time.monotonic() < deadline_s:
+    while not {"snapshot", "image"} <= set(found) and time.monotonic() < deadline_s:
         topic, payload, _ = late.heard.get(timeout=SOON_S)
-        found[topic] = payload
+        if topic == "gesta/home/hall/snapshot":
+            found["snapshot"] = payload
+        if topic.startswith("homeassistant/image/gesta_hall_"):
+            found["image"] = payload
     late.close()
-    assert found["gesta/home/hall/snapshot"] == b"\xff\xd8 a picture"
-    announced = json.loads(found["homeassistant/image/gesta_home_hall/config"])
+    assert found["snapshot"] == b"\xff\xd8 a picture"
+    announced = json.loads(found["image"])
     assert announced["image_topic"] == "gesta/home/hall/snapshot"
 
 
@@ -195,8 +237,7 @@ def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
     sink: Mqtt, reader: Reader
 ) -> None:
     sink.tell(1, event())
-    topic = "homeassistant/binary_sensor/gesta_home_hall_moving/config"
-    sensor = json.loads(reader.wait_for(topic))
+    topic, sensor = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
     assert sensor["state_topic"] == "gesta/home/hall/moving/state"
     assert {each["topic"] for each in sensor["availability"]} == {
         "gesta/home/node/box/availability",
@@ -205,8 +246,8 @@ def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
     assert sensor["availability_mode"] == "all"
     reader.client.publish("homeassistant/status", "online", qos=1)
     reader.wait_for(topic)
-    announced = json.loads(reader.wait_for("homeassistant/event/gesta_home_yard/config"))
-    assert announced["device"]["identifiers"] == ["gesta_home_yard"]
+    _, announced = announced_as(reader, "homeassistant/event/gesta_yard_")
+    assert announced["device"]["name"] == "Gesta yard"
     assert announced["state_topic"] == "gesta/home/yard/event"
 
 
@@ -298,6 +339,10 @@ def test_tls_checks_the_brokers_certificate(tmp_path: Path) -> None:
     ("given", "said"),
     [
         ({"host": "mqtt://broker"}, "mqtt.host: must be a host's name or address alone"),
+        ({"host": "broker:1883"}, "mqtt.host"),
+        ({"host": "a" * 70 + ".x"}, "mqtt.host"),
+        ({"host": "a b"}, "mqtt.host"),
+        ({"host": "..."}, "mqtt.host"),
         ({"host": "a", "base": "gesta/#"}, "mqtt.base: may hold only"),
         ({"host": "a", "discovery": "/x"}, "mqtt.discovery: may hold only"),
         ({"host": "a", "password": "b"}, "mqtt.user: a password needs a user"),

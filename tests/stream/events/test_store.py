@@ -101,6 +101,31 @@ def test_others_read_while_one_writes(path: Path) -> None:
     store.close()
 
 
+def test_an_event_of_another_version_is_said(path: Path) -> None:
+    store = EventStore(path)
+    store.write([event()])
+    with sqlite3.connect(path) as other:
+        for table in ("events", "changes"):
+            other.execute(f"UPDATE {table} SET body = ?", (b'{"phase":"paused"}',))
+    other.close()
+    for read in (store.open_events, store.changes):
+        with pytest.raises(StoreError, match=r"can't read .*update gesta"):
+            read()
+    store.close()
+
+
+def test_another_programs_lock_is_said_and_not_waited_for_long(path: Path) -> None:
+    store = EventStore(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program has locked it"):
+        store.write([event()])
+    other.execute("ROLLBACK")
+    other.close()
+    store.write([event()])
+    store.close()
+
+
 def test_two_daemons_dont_share_a_store(path: Path) -> None:
     store = EventStore(path)
     with pytest.raises(StoreError, match="another daemon writes the event store"):

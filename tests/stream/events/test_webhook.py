@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,6 +29,8 @@ class Receiver(ThreadingHTTPServer):
         self.posts: list[tuple[str, dict[str, str], bytes]] = []
         self.accepted: list[bytes] = []
         self.status = 204
+        self.endless = False
+        self.gave_up = threading.Event()
         self.answers = threading.Event()
         self.answers.set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -50,6 +54,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.status == 302:
             self.send_header("location", "/elsewhere")
         self.end_headers()
+        if self.server.endless:
+            try:
+                while True:
+                    self.wfile.write(bytes(65536))
+            except OSError:
+                self.server.gave_up.set()
 
     def log_message(self, *given: object) -> None:
         pass
@@ -110,6 +120,39 @@ def test_any_other_answer_means_that_it_did_not_arrive(receiver: Receiver, statu
     assert "secret-path" not in str(failed.value)
 
 
+def test_an_answer_without_an_end_is_not_read(receiver: Receiver) -> None:
+    receiver.endless = True
+    sink = webhook(f"http://{receiver.address}/", timeout_s=2.0)
+    before_s = time.monotonic()
+    sink.tell(1, event())
+    assert time.monotonic() - before_s < 5
+    sink.close()
+    assert receiver.gave_up.wait(20)
+
+
+def test_a_secret_may_be_written_as_standard_webhooks_do(receiver: Receiver) -> None:
+    secret = "whsec_" + base64.b64encode(b"\x00\xffkey").decode()
+    sink = webhook(f"http://{receiver.address}/", secret=secret)
+    sink.tell(1, event())
+    sink.close()
+    ((_, headers, body),) = receiver.posts
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(b"\x00\xffkey", signed, hashlib.sha256)).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_paths_are_in_no_log_however_much_is_logged(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sink = webhook(f"http://us%E2%82%ACr:p@{receiver.address}/secret-path")
+    sink.tell(1, event())
+    sink.close()
+    assert "secret-path" not in caplog.text
+    ((_, headers, _),) = receiver.posts
+    assert base64.b64decode(headers["authorization"].split()[1]) == "us€r:p".encode()
+
+
 def test_who_does_not_answer_is_waited_for_only_so_long(receiver: Receiver) -> None:
     receiver.answers.clear()
     sink = webhook(f"http://{receiver.address}/", timeout_s=0.3)
@@ -138,6 +181,8 @@ def test_certificates_that_are_not_there_are_named() -> None:
     [
         ({"url": "ftp://camera.example/x"}, "webhook[0].url: ftp:// can't be posted to"),
         ({"url": "nothing"}, "webhook[0].url: a network URL starts with its scheme"),
+        ({"url": "http://a.example", "secret": ""}, "webhook[0].secret: is empty"),
+        ({"url": "http://a.example", "secret": "whsec_?"}, "or no base64 after whsec_"),
         ({"url": "http://a.example", "timeout_s": 0}, "webhook[0].timeout_s"),
         ({"url": "http://a.example", "timeout_s": 1000}, "webhook[0].timeout_s"),
     ],

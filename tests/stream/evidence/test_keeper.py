@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 
 import av
 import cv2
+import msgspec
 import pytest
 
 from stream.config import CameraConfig, EvidenceConfig
@@ -196,6 +197,47 @@ def test_a_folder_that_cant_be_written_is_said_and_the_next_event_is_kept(
     assert kept.of(2.0, 3.0).evidence.error is None
 
 
+def test_events_of_another_daemon_or_camera_do_no_harm(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping()
+    feed(kept.packets, video)
+    elsewhere = msgspec.structs.replace(started(1.0), camera="gone")
+    kept.keeper.follow(elsewhere)
+    kept.keeper.follow(ended(elsewhere, 2.0))
+    kept.keeper.follow(ended(started(1.0), 2.0, "crash"))
+    assert kept.of(2.0, 3.0).evidence.error is None
+    assert kept.ready.empty()
+
+
+def test_a_picture_that_cant_be_kept_costs_no_clip(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(image: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_picture", full)
+    kept = keeping()
+    feed(kept.packets, video)
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.clip is not None
+    assert evidence.error == "the picture can't be kept (No space left on device)"
+    files = [path for path in (tmp_path / "evidence").rglob("*") if path.is_file()]
+    assert [path.suffix for path in files] == [".mp4"]
+
+
+def test_a_frame_that_is_long_gone_is_no_picture(keeping: Callable[..., Kept], video: Path) -> None:
+    kept = keeping()
+    feed(kept.packets, video)
+    event = started(2.0, key_s=-30.0)
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    evidence = kept.ready.get(timeout=SOON_S).evidence
+    assert (evidence.snapshot, evidence.clip is None) == (None, False)
+    assert "no longer there" in (evidence.error or "")
+
+
 def test_a_bug_in_one_events_evidence_is_no_reason_to_keep_none_of_the_next(
     keeping: Callable[..., Kept], video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,16 +269,17 @@ def test_old_files_go_then_the_oldest_until_the_rest_fits(
     now_s = time.time()
     day = tmp_path / "evidence" / "2026-11-01"
     day.mkdir(parents=True)
-    for name, age_days, size in (("a", 20, 10), ("b", 3, 400), ("c", 2, 400), ("d", 1, 400)):
+    a, b, c, d = (f"hall_12000{n}_moving_0123456{n}.mp4" for n in range(4))
+    for name, age_days, size in ((a, 20, 10), (b, 3, 400), (c, 2, 400), (d, 1, 400)):
         (day / name).write_bytes(bytes(size))
         os.utime(day / name, (now_s - age_days * 86_400,) * 2)
-    (tmp_path / "evidence" / "notes.txt").write_text("not ours")
+    (day / "theirs.mkv").write_bytes(bytes(4000))
+    os.utime(day / "theirs.mkv", (0, 0))
     keeping(keep_days=14.0, keep_bytes=900)
     deadline_s = time.monotonic() + SOON_S
-    while (day / "b").exists() and time.monotonic() < deadline_s:
+    while (day / b).exists() and time.monotonic() < deadline_s:
         time.sleep(0.02)
-    assert sorted(path.name for path in day.iterdir()) == ["c", "d"]
-    assert (tmp_path / "evidence" / "notes.txt").exists()
+    assert sorted(path.name for path in day.iterdir()) == [c, d, "theirs.mkv"]
 
 
 def test_an_mjpeg_camera_is_kept_too(tmp_path: Path, keeping: Callable[..., Kept]) -> None:

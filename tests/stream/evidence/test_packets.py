@@ -74,6 +74,48 @@ def test_memory_is_bounded_whatever_is_held(video: Path) -> None:
     assert ring.size_bytes < 4000  # one group more than allowed, at most
 
 
+def test_a_camera_without_key_frames_is_bounded_too(video: Path) -> None:
+    import av
+
+    ring = PacketRing(keep_s=1, longest_s=1, most_bytes=2000)
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        ring.opened(stream)
+        first, *others = [packet for packet in container.demux(stream) if packet.size]
+        ring.add(first)
+        ring.stamp(0, at_ns(0))
+        for packet in others * 5:
+            if not packet.is_keyframe:
+                ring.add(packet)
+    assert ring.size_bytes <= 4000
+
+
+def test_connections_of_which_no_frame_came_leave_nothing(video: Path) -> None:
+    import av
+
+    ring = PacketRing(keep_s=1, longest_s=1)
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        first = next(packet for packet in container.demux(stream) if packet.size)
+        for _ in range(50):
+            ring.opened(stream)
+            ring.add(first)
+    assert ring.size_bytes <= 2 * first.size
+
+
+def test_an_event_is_cut_from_the_connection_that_has_it(video: Path) -> None:
+    ring = PacketRing(keep_s=60, longest_s=60)
+    feed(ring, video)
+    assert ring.has(at_ns(8.0), until_ns=at_ns(9.5))
+    assert not ring.has(at_ns(8.0), until_ns=at_ns(13.0))
+    feed(ring, video, after_s=12.0)  # it came back during the post-roll
+    assert ring.has(at_ns(8.0), until_ns=at_ns(13.0))  # more of the first will not come
+    cut = ring.cut(at_ns(7.0), at_ns(13.0), of_ns=at_ns(8.0))
+    assert cut is not None
+    assert cut.start_ns <= at_ns(7.0)
+    assert cut.end_ns < at_ns(10.0)
+
+
 def test_a_new_connection_is_not_mixed_with_the_one_before(video: Path) -> None:
     ring = PacketRing(keep_s=60, longest_s=60)
     feed(ring, video)

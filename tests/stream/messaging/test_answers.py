@@ -88,7 +88,8 @@ def test_events_come_after_a_number_and_in_portions(asker: Asker, store: EventSt
 @pytest.mark.parametrize(
     "request_",
     [b"", b"no json", b"[]", {"get": "everything"}, {"get": "events", "after": -1},
-     {"get": "events", "limit": 10_000}, b'{"get": "events", "after": 1e400}', b"\xff\xfe"],
+     {"get": "events", "limit": 10_000}, {"get": "events", "after": 1 << 63},
+     b'{"get": "events", "after": 1e400}', b"\xff\xfe"],
 )  # fmt: skip
 def test_what_cant_be_answered_gets_a_sentence_and_the_next_one_its_answer(
     asker: Asker, request_: object
@@ -104,6 +105,18 @@ def test_a_store_that_cant_be_read_is_said() -> None:
     answers = Answers("tcp://127.0.0.1:*", node="box", retained=list, changes=broken)
     asker = Asker(answers)
     assert asker.ask({"get": "events"})["error"] == "the event store is damaged"
+    asker.close()
+    answers.close()
+
+
+def test_no_question_ends_the_daemon(caplog: pytest.LogCaptureFixture) -> None:
+    answers = Answers(
+        "tcp://127.0.0.1:*", node="box", retained=list, changes=lambda after, limit: 1 / 0
+    )  # type: ignore[arg-type,return-value]
+    asker = Asker(answers)
+    assert asker.ask({"get": "events"})["error"] == "a bug, see the log"
+    assert asker.ask({"get": "snapshot"})["messages"] == []
+    assert "ZeroDivisionError" in caplog.text
     asker.close()
     answers.close()
 

@@ -141,6 +141,28 @@ def test_secrets_are_for_their_owner_alone(
     assert keys.server() == keys.server()
 
 
+def test_one_key_that_cant_be_read_shuts_nobody_else_out(
+    keys: KeyFolder, new: Callable[[str], ClientKey]
+) -> None:
+    desk = new("desk")
+    (keys.folder / "clients" / "aa.pub").symlink_to("nowhere")
+    assert keys.allows(desk.public.encode())
+    public = keys.folder / "clients" / "desk.pub"
+    assert stat.S_IMODE(public.stat().st_mode) == 0o644  # a daemon of its own user reads it
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", 'public = "x"\n', "public = 1\nsecret = 2\n",
+     f'public = "{"x" * 39}"\nsecret = "{"x" * 40}"\n'],
+)  # fmt: skip
+def test_a_damaged_key_of_the_daemon_is_said(keys: KeyFolder, text: str) -> None:
+    keys.folder.mkdir()
+    (keys.folder / "server.key").write_text(text)
+    with pytest.raises(ConfigError, match="is damaged"):
+        keys.server()
+
+
 def test_what_is_wrong_gets_a_sentence(keys: KeyFolder, tmp_path: Path) -> None:
     cases: dict[str, Callable[[], Any]] = {
         "may hold only": lambda: keys.new("../x", tmp_path / "x"),
@@ -156,7 +178,13 @@ def test_what_is_wrong_gets_a_sentence(keys: KeyFolder, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is a key desk already"):
         keys.new("desk", tmp_path / "again.key")
     short = 'server = "a"\npublic = "b"\nsecret = "c"\n'
-    wrong = {"[": "is no key", 'server = "a"\n': "is no client's key", short: "is damaged"}
+    odd = 'server = "{0}"\npublic = "{0}"\nsecret = "{0}"\n'.format("~" * 40)
+    wrong = {
+        odd: "is damaged",
+        "[": "is no key",
+        'server = "a"\n': "is no client's key",
+        short: "is damaged",
+    }
     for text, said in wrong.items():
         (tmp_path / "wrong.key").write_text(text)
         with pytest.raises(ConfigError, match=said):
