@@ -14,6 +14,9 @@ from tests.training.data.clips import write_clip
 from training.cli import main
 from training.export import random_bundle
 
+# Lessons in processes of their own, each with torch: on a machine that does other things too.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -103,6 +103,12 @@ class Reader:
         self.client.loop_stop()
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONNECTS_WITHIN_S", "ARRIVES_WITHIN_S"):
+        monkeypatch.setattr(f"stream.events.mqtt.{name}", 3.0)
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     broker = Broker(tmp_path, "allow_anonymous true")
