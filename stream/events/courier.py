@@ -79,13 +79,19 @@ class Courier(threading.Thread):
     def run(self) -> None:
         """The thread's life."""
         try:
-            self.sink.open()
+            self._open_sink()
             while not self._live():
                 self._stopped.wait(self._pause_s)
                 if self._stopped.is_set():
                     return
         finally:
             self.sink.close()
+
+    def _open_sink(self) -> None:
+        try:
+            self.sink.open()
+        except Exception as error:  # noqa: BLE001  it is tried again when there is something to tell
+            _log.error("%s: a bug, please report it", self.sink.name, exc_info=error)
 
     def _live(self) -> bool:
         """False where the store can't be opened."""

@@ -22,7 +22,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: the newest frame of the first prediction at or above `enter`. The action itself began
         up to `onset_uncertainty_s` before.
     seen_ns: the newest frame of the last prediction that counted.
-    end_ns: the last one at or above `exit`; None while it goes on.
+    end_ns: the last one at or above `exit`, or what was last seen where it ended for another
+        reason; None while it goes on.
     peak: the highest probability so far, at `peak_ns`.
     key_ns: the frame that the model looked at most for it.
     """

@@ -85,7 +85,7 @@ class EventStore:
                 opened.enter_context(_locked(path))
             self._connection = connect(path, "ro" if read_only else "rwc")
             opened.callback(self._connection.close)
-            self._check()
+            self._check(read_only=read_only)
             if not read_only:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._migrate()
@@ -167,7 +167,7 @@ class EventStore:
             for (body,) in self._connection.execute(query, values):
                 yield decode(body, self.path)
 
-    def _check(self) -> None:
+    def _check(self, *, read_only: bool) -> None:
         """Raises sqlite3.DatabaseError or StoreError for a file that is no whole store."""
         (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
@@ -178,6 +178,8 @@ class EventStore:
                 f"the event store {self.path} has schema {version}, and this version knows "
                 f"{VERSION}; update gesta, or name another store"
             )
+        if version == 0 and read_only:
+            raise StoreError(f"{self.path} is no event store; check the path")
         tables = "SELECT count(*) FROM sqlite_master"
         if version == 0 and self._connection.execute(tables).fetchone() != (0,):
             raise StoreError(f"{self.path} is a data base of something else; name another store")

@@ -66,8 +66,8 @@ class EvidenceKeeper(threading.Thread):
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""
-        if event.camera not in self.packets or event.end_reason == "crash":
-            return  # of a daemon before this one, whose packets are gone
+        if event.camera not in self.packets or event.end_reason in ("crash", "shutdown"):
+            return  # of a daemon before this one, whose packets are gone; or nobody will be told
         if event.phase == "start":
             before_ns = round(self._config.pre_roll_s * SECOND_NS)
             self.packets[event.camera].hold(event.event_id, event.start_ns - before_ns)

@@ -32,7 +32,8 @@ class Heard:
         self.closed = threading.Event()
 
     def open(self) -> None:
-        pass
+        if self.error is not None:
+            raise self.error
 
     def tell(self, sequence: int, change: Event) -> None:
         self.attempts += 1

@@ -139,6 +139,12 @@ def test_a_store_that_is_not_there_is_no_empty_one(path: Path) -> None:
         EventStore(path, read_only=True)
 
 
+def test_an_empty_file_is_no_store_to_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(StoreError, match="is no event store"):
+        EventStore(tmp_path / "empty", read_only=True)
+
+
 def test_a_file_that_is_none_is_left_alone(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("nothing of the kind, but long enough to have a header " * 50)

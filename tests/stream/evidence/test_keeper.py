@@ -205,7 +205,8 @@ def test_events_of_another_daemon_or_camera_do_no_harm(
     elsewhere = msgspec.structs.replace(started(1.0), camera="gone")
     kept.keeper.follow(elsewhere)
     kept.keeper.follow(ended(elsewhere, 2.0))
-    kept.keeper.follow(ended(started(1.0), 2.0, "crash"))
+    for reason in ("crash", "shutdown"):
+        kept.keeper.follow(ended(started(1.0), 2.0, reason))  # type: ignore[arg-type]
     assert kept.of(2.0, 3.0).evidence.error is None
     assert kept.ready.empty()
 
