@@ -48,10 +48,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.posts.append((self.path, headers, body))
         self.server.answers.wait(20)
-        if 200 <= self.server.status < 300:
+        status = self.server.status  # read once: what counts as accepted is what is answered
+        if 200 <= status < 300:
             self.server.accepted.append(body)
-        self.send_response(self.server.status)
-        if self.server.status == 302:
+        self.send_response(status)
+        if status == 302:
             self.send_header("location", "/elsewhere")
         self.end_headers()
         if self.server.endless:
