@@ -42,9 +42,9 @@ def test_what_was_not_trained_yet_may_change(tmp_path: Path) -> None:
         (replace(RECIPE, classes=RECIPE.classes[1:]), "none", r"`classes\[0\]` is 'catch'"),
         (replace(RECIPE, precision="fp32"), "none", "`precision` is 'fp32'"),
         (
-            replace(RECIPE, model=replace(RECIPE.model, spatial_gain=1.0)),
+            replace(RECIPE, model=replace(RECIPE.model, spatial_gain=49.0)),
             "none",
-            r"`model.spatial_gain` is 1.0, and was 25.0",
+            r"`model.spatial_gain` is 49.0, and was 1.0",
         ),
         (
             replace(RECIPE, sets={**RECIPE.sets, "jhmdb": replace(RECIPE.sets["jhmdb"], split=2)}),
