@@ -180,17 +180,19 @@ def decoded(
     stall_s: float = 0.0,
     wants: Callable[[av.Packet[VideoStream]], bool] = lambda packet: True,  # noqa: ARG005
     wait: Callable[[float], object] = time.sleep,
+    is_lent: bool = False,
 ) -> Iterator[Decoded]:
     """Reads and decodes to the end of the stream.
 
     Damaged packets and pictures are passed over and counted as "corrupt". `wants` is asked of
     every packet; one that isn't wanted is not decoded, and counts as "late". `wait` sleeps for so
-    many seconds where the container was opened not to block; true ends the stream.
+    many seconds where the container was opened not to block; true ends the stream. `is_lent`: the
+    packets are a driver's own memory, which goes with the device, whoever still looks at it.
 
     Raises SourceError where reading fails or blocks for `stall_s`, or nothing decodes for long.
     """
     reformatter = VideoReformatter()  # one for all frames: it keeps its tables
-    packets = _Packets(container, stream, stall_s, wait)
+    packets = _Packets(container, stream, stall_s, wait, is_lent=is_lent)
     is_hls = container.format.name == "hls"
     lost: dict[str, int] = {}
     fruitless = 0
@@ -243,9 +245,11 @@ class _Packets:
         stream: VideoStream,
         stall_s: float,
         wait: Callable[[float], object],
+        *,
+        is_lent: bool,
     ) -> None:
         self._container, self._stream = container, stream
-        self._stall_s, self._wait = stall_s, wait
+        self._stall_s, self._wait, self._is_lent = stall_s, wait, is_lent
         self._packets = container.demux(stream)
 
     def next(self) -> av.Packet[VideoStream] | None:
@@ -253,13 +257,27 @@ class _Packets:
         began_s = time.monotonic()
         while True:
             try:
-                return next(self._packets, None)
+                packet = next(self._packets, None)
             except BlockingIOError:
                 if time.monotonic() - began_s > self._stall_s:
                     raise TimeoutError from None
+            else:
+                if packet is None or not self._is_lent:
+                    return packet
+                # Nothing else may keep it: the iterator does, until it is asked again.
+                self._packets = self._container.demux(self._stream)
+                return _copy(packet)
             if self._wait(_POLL_S):
                 return None
             self._packets = self._container.demux(self._stream)
+
+
+def _copy(packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:
+    copy = cast("av.Packet[VideoStream]", av.Packet(bytes(packet)))
+    copy.stream = packet.stream
+    copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+    copy.is_keyframe = packet.is_keyframe
+    return copy
 
 
 def _nanoseconds(ticks: int | None, time_base: Fraction | None) -> int | None:

@@ -78,7 +78,12 @@ class WebcamSource:
         clock = CaptureClock(utc_ns=self._utc_ns, monotonic_ns=self._monotonic_ns)
         options = self._options
         for picture in decoded(
-            container, stream, str(self._device), stall_s=options.stall_s, wait=options.wait
+            container,
+            stream,
+            str(self._device),
+            stall_s=options.stall_s,
+            wait=options.wait,
+            is_lent=True,
         ):
             now_ns = self._monotonic_ns()
             pts_ns = now_ns if picture.pts_ns is None else picture.pts_ns
