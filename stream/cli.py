@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "watch": _watch,
         "replay": _replay,
         "check": _check,
+        "verify": _verify,
         "scene": _scene,
         "events": _events,
         "keys": _keys,
@@ -164,6 +165,13 @@ def _check(arguments: Namespace) -> int:
     opens_url = arguments.url is not None
     check(_config(arguments, [arguments.url if opens_url else "scene:"]), opens_url=opens_url)
     return 0
+
+
+def _verify(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
+    from stream.verify import verify
+
+    return verify(arguments.target, listen_s=arguments.seconds, key=arguments.key)
 
 
 def _scene(arguments: Namespace) -> int:
