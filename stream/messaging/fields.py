@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 from msgspec import inspect as kinds
@@ -14,6 +15,7 @@ from stream.messaging.messages import Part, Utc
 
 _ENTRY = re.compile(r"^(\w+): ")
 _UNITS = {"_s": "s", "_ms": "ms", "_bytes": "bytes", "_fps": "frames/s", "_hz": "Hz"}
+_FOREIGN = {*msgspec.Struct.__mro__, *StrEnum.__mro__}  # bases that say other things
 _UTC = kinds.type_info(Utc)
 
 
@@ -42,6 +44,8 @@ def meanings(kind: type) -> dict[str, str]:
     """What the docstrings of a type and its bases say of each field, as `name: meaning`."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
+        if base in _FOREIGN:
+            continue
         name = ""
         for line in inspect.cleandoc(vars(base).get("__doc__") or "").splitlines():
             if (entry := _ENTRY.match(line)) is not None:

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -86,9 +86,17 @@ class Recording:
     published: list[tuple[str, bytes, bool]] = field(default_factory=list)
 
 
-def record(url: str, rules: str, folder: Path, *arguments: object) -> Recording:
+def record(
+    url: str,
+    rules: str,
+    folder: Path,
+    *arguments: object,
+    began: Callable[[Daemon], None] = lambda daemon: None,
+) -> Recording:
     """Runs a daemon on a camera, and on one that isn't there, until the camera's first event is
     over and its evidence told; then stops it.
+
+    began: called once the event has begun.
     """
     recording = Recording()
     broker = Broker(folder, "allow_anonymous true")
@@ -117,7 +125,9 @@ def record(url: str, rules: str, folder: Path, *arguments: object) -> Recording:
                 ends = daemon.messages.of("event", phase="end")
                 return [end for end in ends if end["evidence"] is not None]
 
-            daemon.wait_for(kept, "event with evidence", 120)
+            daemon.wait_for(lambda: daemon.messages.of("event"), "event", 120)
+            began(daemon)
+            daemon.wait_for(kept, "event with evidence", 60)
             last = kept()[0]["sequence"]
             daemon.wait_for(lambda: len(receiver.accepted) >= last, "last post", 30)
             daemon.wait_for(
