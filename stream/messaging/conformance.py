@@ -71,7 +71,7 @@ class Conformance:
         self.topics.add(name)
         address = parse(name)
         if address is None:
-            self.report(f"{name}: this is no topic of version 1")
+            self.report(f"{name}: this is no topic of version 1 that this Gesta knows")
             return
         try:
             message = msgspec.json.decode(text, type=address.kind.message)

@@ -90,8 +90,9 @@ def _how_often(row: TopicKind) -> str:
         return "`grid.prediction_hz` of [meta](#meta)"
     if row.expected_hz == 0:
         return "at each change"
-    at_most = "at most " if row.kind == "explain" else ""
-    return f"{at_most}{row.expected_hz:g} a second"
+    at_most = "at most " if row.scope == "camera" else ""
+    times = "once" if row.expected_hz == 1 else f"{row.expected_hz:g}"
+    return f"{at_most}{times} a second"
 
 
 def _fields(kind: type[Message], under: type[Part], example: Json) -> str:
