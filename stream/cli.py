@@ -20,8 +20,8 @@ from engine.console import (
 from engine.errors import EngineError
 from stream.arguments import parser
 from stream.errors import StreamError
-from stream.log import complain, start_logging
-from stream.signals import ignore_signals, stopped_by_signals
+from stream.log import complain, mask_also, start_logging
+from stream.signals import ignore_signals, reload_on_hangup, stopped_by_signals
 
 if TYPE_CHECKING:
     from stream.config import Config
@@ -102,9 +102,18 @@ def report_bug(error: Exception) -> int:
 
 
 def _run(arguments: Namespace) -> int:
+    from threading import Event
+
+    from stream.reload import Reload
     from stream.run import run
 
-    run(_config(arguments, arguments.urls), stop=arguments.stop, show=arguments.watch)
+    reload = Reload(
+        arguments.config,
+        load=lambda: _config_again(arguments),
+        config=_config(arguments, arguments.urls),
+        asked=Event() if arguments.config is None else reload_on_hangup(),
+    )
+    run(reload, stop=arguments.stop, show=arguments.watch)
     return 0
 
 
@@ -231,7 +240,21 @@ def _keys(arguments: Namespace) -> int:
 
 
 def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
-    """What the TOML file and the command line say together."""
+    """What the TOML file and the command line say together; the log begins to heed it."""
+    config = _read_config(arguments, urls)
+    # The file speaks of the daemon's log; whoever tries its rules on a video reads lines.
+    form = config.log_format if arguments.command is _run else "text"
+    start_logging(arguments.log_level, config.secrets, form)
+    return config
+
+
+def _config_again(arguments: Namespace) -> Config:
+    config = _read_config(arguments, arguments.urls)
+    mask_also(config.secrets)
+    return config
+
+
+def _read_config(arguments: Namespace, urls: Sequence[str]) -> Config:
     import msgspec
 
     from stream.config import load_config
@@ -251,9 +274,6 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
     cameras = config.cameras[:first] + tuple(
         msgspec.structs.replace(camera, **options) for camera in config.cameras[first:]
     )
-    # The file speaks of the daemon's log; whoever tries its rules on a video reads lines.
-    form = config.log_format if arguments.command is _run else "text"
-    start_logging(arguments.log_level, config.secrets, form)
     return msgspec.structs.replace(config, cameras=cameras)
 
 

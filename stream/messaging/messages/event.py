@@ -50,8 +50,8 @@ class EventChange(Message, frozen=True, kw_only=True, tag="event"):
         where it ended for another reason; null while it goes on.
     duration_s: from `start` to `end`, or to what was last seen of it.
     onset_uncertainty_s: the action itself began up to so long before `start`.
-    end_reason: `below_exit`, `stream_lost`, `shutdown`, `disabled` (the rule's schedule), `crash`
-        (ended by the next daemon); null while it goes on.
+    end_reason: `below_exit`, `stream_lost`, `shutdown`, `disabled` (by the rule's schedule, or
+        a new configuration), `crash` (ended by the next daemon); null while it goes on.
     evidence: what was kept of it, in a later revision of phase `end`; null until then.
     """
 

@@ -25,7 +25,8 @@ class Status(Message, frozen=True, kw_only=True, tag="status"):
     """A camera's state, when it changes.
 
     state: `connecting`, `live`, `stalled` (connected, but nothing comes), `offline` (it can't be
-        reached, and is tried again), `ended` (a file was played, or the daemon was stopped).
+        reached, and is tried again), `ended` (a file was played, the daemon
+        was stopped, or its configuration has the camera no longer).
     reason: why it is not live, or why its stream began anew.
     detail: a sentence for people; empty where there is nothing to say.
     url: the camera's, with its password masked.

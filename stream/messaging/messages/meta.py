@@ -52,7 +52,7 @@ class CameraFacts(Part, frozen=True, kw_only=True):
 
 
 class Meta(Message, frozen=True, kw_only=True, tag="meta"):
-    """What a subscriber needs to read the rest, at the daemon's start.
+    """What a subscriber needs to read the rest, at the start and with each new configuration.
 
     classes: in the order of every prediction's `probabilities`.
     rules: the names of the event rules in use.
