@@ -185,6 +185,11 @@ def _replay(add: Add) -> None:
     added.add_argument(
         "--picture", type=Path, metavar="FILE.svg", help="with --rules: draw them, too"
     )
+    added.add_argument(
+        "--truth", type=Path, metavar="FILE.json",
+        help="with --rules: what really happens, as `gesta scene --stream` writes it; say how well "
+        "each rule's events agree with it",
+    )  # fmt: skip
 
 
 def _check(add: Add) -> None:

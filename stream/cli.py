@@ -134,13 +134,17 @@ def _watch(arguments: Namespace) -> int:
 
 def _replay(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
+    from stream.errors import ConfigError
     from stream.replay import replay
 
+    if arguments.config is None and (arguments.picture or arguments.truth):
+        raise ConfigError("--picture and --truth are about events; say --rules FILE as well")
     replay(
         _config(arguments, [arguments.file]),
         as_json=arguments.json,
         only_rules=arguments.config is not None,
         picture=arguments.picture,
+        truth=arguments.truth,
     )
     return 0
 
