@@ -29,7 +29,8 @@ from engine.manifest import Accuracy, Calibration, FlowEntry, Manifest
 __all__ = ["Accuracy", "Bundle", "Calibration", "FlowEntry", "Manifest", "verify", "write_sums"]
 
 SUMS = "SHA256SUMS"
-GRAPHS = ("rgb", "flow", "rgb_head", "flow_head")
+STREAMS = ("rgb", "flow")  # the graphs that a precision is about: heads are fp32 always
+GRAPHS = (*STREAMS, "rgb_head", "flow_head")
 BUILT_IN = Path(__file__).parent / "bundles"
 
 _NEEDED = ("bundle.json", *(f"{graph}.onnx" for graph in GRAPHS), "golden.npz")
@@ -76,6 +77,15 @@ class Bundle:
         if precision not in _COMPILED:
             raise BundleFormat(f"{self.path} has no {own}; use --precision fp32")
         return _read(self._files, self._sums, f"{name}.onnx")
+
+    def offers(self, precision: str) -> bool:
+        """Whether the CNNs can be had in `precision`: it has a tolerance, and graphs."""
+        own = all(f"{name}.{precision}.onnx" in self._sums for name in STREAMS)
+        return precision in self.manifest.tolerance and (own or precision in _COMPILED)
+
+    def contents(self) -> dict[str, bytes]:
+        """Every file but SHA256SUMS by name: for a copy that is to differ."""
+        return {name: _read(self._files, self._sums, name) for name in self._sums}
 
     def golden(self) -> dict[str, AnyArray]:
         """The arrays of golden.npz by name, their shapes checked against the manifest."""

@@ -19,7 +19,7 @@ __all__ = ["DEVICES", "PRECISIONS", "cache_dir", "describe_machine", "open_graph
 log = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 # Measured on two cores as four rows apart against a batch of four: CNNs gain nothing (0.9 to
 # 1.1 times), so that theirs stays one row, and a camera's features are the same bits in whatever
@@ -41,7 +41,8 @@ def open_graphs(
     Args:
         device: auto or cpu; both are OpenVINO on the CPU.
         precision: of the CNNs. auto is bf16 where the CPU computes in it and the bundle's
-            tolerance for it holds, else fp32.
+            tolerance for it holds, else fp32; never int8, which gives some other answers, and
+            which a user must have asked for therefore.
         threads: cores for one inference; 0 for all.
         progress: told in words what happens, with the gate's numbers.
 
@@ -56,13 +57,18 @@ def open_graphs(
         raise DeviceMissing(
             "this version has no CUDA runner: it runs on the CPU through OpenVINO; use --device cpu"
         )
-    offered = "bf16" in bundle.manifest.tolerance
+    offered = bundle.offers("bf16")
     capable = describe_machine().computes_bf16
     if precision == "bf16" and not capable:
         raise DeviceMissing("this CPU doesn't compute in bf16; use --precision fp32")
     if precision == "bf16" and not offered:
         raise DeviceMissing(
             f"bundle '{bundle.manifest.name}' states no tolerance for bf16; use --precision fp32"
+        )
+    if precision == "int8" and not bundle.offers("int8"):
+        raise DeviceMissing(
+            f"bundle '{bundle.manifest.name}' has no int8 graphs; use --precision fp32, or add "
+            "them with gesta-train quantise"
         )
     if precision == "auto" and capable and offered:
         try:

@@ -72,6 +72,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     abstain_below: no answer below this fused probability; 0 always answers.
     tolerance: by precision, the largest difference from the golden probabilities that an engine
         may show. A precision that isn't listed isn't offered.
+    agreement: by precision, how many of its answers were those of fp32, where its maker measured
+        that on clips.
     """
 
     format: int = FORMAT
@@ -94,6 +96,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     calibration: Calibration = Calibration()
     abstain_below: Share = 0.0
     tolerance: dict[str, Positive] = msgspec.field(default_factory=lambda: {"fp32": 1e-4})
+    agreement: dict[str, Share] = {}
     accuracy: tuple[Accuracy, ...] = ()
     licence: Text
     attribution: tuple[str, ...] = ()

@@ -200,9 +200,15 @@ def _check(add: Add) -> None:
         "comes from it, and how many such cameras the machine will hold (measured, some seconds).",
         SOURCES + "\nexamples:\n"
         "  gesta check\n"
+        "  gesta check --precision int8 --clips recordings\n"
         "  gesta check rtsp://user:password@192.168.1.20/stream2\n\n" + EXIT_CODES,
     )
-    added.add_argument("url", nargs="?", metavar="URL", help="a source to try (default: none)")
+    what = added.add_mutually_exclusive_group()
+    what.add_argument("url", nargs="?", metavar="URL", help="a source to try (default: none)")
+    what.add_argument(
+        "--clips", type=Path, metavar="DIR",
+        help="say instead how often the precision gives fp32's answers on the videos in here",
+    )  # fmt: skip
     _add_engine_options(added)
     added.add_argument(
         "--transport", choices=("tcp", "udp"), help="how RTSP travels (default: tcp)"
@@ -338,8 +344,9 @@ def _add_engine_options(added: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     added.add_argument("--device", choices=("auto", "cpu", "cuda"), help="(default: auto)")
     added.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16"),
-        help="auto takes bf16 where the machine has it and it passes the check (default: auto)",
+        "--precision", choices=("auto", "fp32", "bf16", "int8"),
+        help="auto takes bf16 where the machine has it and it passes the check; int8 is faster and "
+        "gives a few other answers, where the bundle has it (default: auto)",
     )  # fmt: skip
     added.add_argument("--flow", choices=("dis", "tvl1"), help="(default: the bundle's own)")
     added.add_argument(

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from engine.machine import describe_machine
+from stream.agreement import measure_agreement
 from stream.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
-from stream.opening import Engine, open_bundle, progress_on_stderr
+from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.sampler import Sampler
 from stream.sources.codecs import decodable
 from stream.sources.open import open_source
@@ -59,11 +61,13 @@ def cameras_held(sent: Sent, cost: Cost, *, cores: int, prediction_hz: float) ->
     return 1000 * cores / (capture_ms + inference_ms)
 
 
-def check(config: Config, *, opens_url: bool) -> None:
+def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None:
     """Prints what it finds, line by line.
 
     Args:
         opens_url: the configuration's last source is the user's; otherwise a scene stands in.
+        clips: a folder of videos on which to compare the engine's precision with fp32, in place of
+            measuring what this machine holds.
 
     Raises:
         EngineError: the bundle or the engine fails.
@@ -86,6 +90,9 @@ def check(config: Config, *, opens_url: bool) -> None:
             f"{engine.graphs.engine} on {engine.graphs.device} in {engine.graphs.precision}"
             f" passes the bundle's check; flow {opening.flow}",
         )
+        if clips is not None:
+            _say_agreement(clips, opening, engine)
+            return
         camera = config.cameras[-1]
         sent = Sent(manifest.grid_fps, None, 0.0)
         if opens_url:
@@ -97,6 +104,12 @@ def check(config: Config, *, opens_url: bool) -> None:
         _say_capacity(sent, cost, manifest.prediction_hz, engine.graphs.precision)
     finally:
         engine.graphs.close()
+
+
+def _say_agreement(clips: Path, opening: Opening, engine: Engine) -> None:
+    with progress_on_stderr() as say:
+        agreement = _interruptibly(lambda: measure_agreement(clips, opening, engine, say))
+    _say("agrees", f"in {engine.graphs.precision}, {agreement}")
 
 
 def _interruptibly(work: Callable[[], Result]) -> Result:

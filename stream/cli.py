@@ -176,7 +176,11 @@ def _check(arguments: Namespace) -> int:
     from stream.check import check
 
     opens_url = arguments.url is not None
-    check(_config(arguments, [arguments.url if opens_url else "scene:"]), opens_url=opens_url)
+    check(
+        _config(arguments, [arguments.url if opens_url else "scene:"]),
+        opens_url=opens_url,
+        clips=arguments.clips,
+    )
     return 0
 
 

@@ -55,6 +55,7 @@ def _missing_libraries_explained() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     """Every command sets `handler`, a function of the parsed arguments."""
     from training import commands, export_command
+    from training.quantisation import command as quantise_command
     from training.report import command as report_command
     from training.teach import command as teach_command
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_commands(subparsers)
     export_command.add_command(subparsers)
+    quantise_command.add_command(subparsers)
     teach_command.add_command(subparsers)
     report_command.add_command(subparsers)
     return parser

@@ -32,10 +32,27 @@ HEAD_OUTPUTS = ("h_out", "c_out", "m_out", "l_out", "a_out", "segment_scores", "
 
 def cnn_to_onnx(stream: SpatialStream, *, side: int, flow_channels: int) -> bytes:
     """frames uint8 [B, S, S, 3], or [B, flow_channels, S, S] -> features, attention."""
+    return written(traced_cnn(stream, side=side, flow_channels=flow_channels))
+
+
+def traced_cnn(
+    stream: SpatialStream, *, side: int, flow_channels: int, constants_folded: bool = False
+) -> onnx.ModelProto:
+    """The same graph, before it is `written`.
+
+    constants_folded: what is computed from constants alone becomes one, and parameters may change
+        their names: for a graph that is nobody's checkpoint.
+    """
     size = (side, side)
     shape = (2, *size, 3) if stream.channels_last else (2, flow_channels, *size)
     frames = torch.zeros(shape, dtype=torch.uint8)
-    return to_onnx(stream, (frames,), inputs=("frames",), outputs=CNN_OUTPUTS)
+    return _traced(
+        stream,
+        (frames,),
+        inputs=("frames",),
+        outputs=CNN_OUTPUTS,
+        constants_folded=constants_folded,
+    )
 
 
 def head_to_onnx(step: LaneStep) -> bytes:
@@ -43,20 +60,30 @@ def head_to_onnx(step: LaneStep) -> bytes:
     state = step.start(2)
     features = state.a.new_zeros(2, state.a.shape[-1])
     lane = torch.zeros(2, dtype=torch.int32)
-    return to_onnx(step, (features, lane, *state), inputs=HEAD_INPUTS, outputs=HEAD_OUTPUTS)
+    arguments = (features, lane, *state)
+    return written(_traced(step, arguments, inputs=HEAD_INPUTS, outputs=HEAD_OUTPUTS))
 
 
-def to_onnx(
+def written(model: onnx.ModelProto) -> bytes:
+    """The text of a graph, its large weights stored as fp16."""
+    _store_as_fp16(model)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def _traced(
     module: nn.Module,
     arguments: tuple[Tensor, ...],
     *,
     inputs: Sequence[str],
     outputs: Sequence[str],
-) -> bytes:
-    """`module`, in eval mode, as ONNX with a dynamic batch and its large weights stored as fp16."""
+    constants_folded: bool = False,
+) -> onnx.ModelProto:
+    """`module`, in eval mode, as ONNX with a dynamic batch."""
     module.eval()
     with torch.no_grad():
         results = module(*arguments)
+    mode = torch.onnx.TrainingMode
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "graph.onnx"
         # The tracing exporter announces its successor, which writes opset 18 and later only.
@@ -72,9 +99,9 @@ def to_onnx(
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes={name: {0: BATCH} for name in (*inputs, *outputs)},
-            # Nothing fused, folded or merged: each parameter stays, under its own name.
-            training=torch.onnx.TrainingMode.PRESERVE,
-            do_constant_folding=False,
+            # Unless it may be: nothing fused or merged, and each parameter under its own name.
+            training=mode.EVAL if constants_folded else mode.PRESERVE,
+            do_constant_folding=constants_folded,
             keep_initializers_as_inputs=True,
         )
         graph = onnx.load(file)
@@ -83,9 +110,7 @@ def to_onnx(
         dimensions = output.type.tensor_type.shape.dim
         for dimension, length in zip(dimensions[1:], result.shape[1:], strict=True):
             dimension.dim_value = length  # the exporter leaves some of them open
-    _store_as_fp16(graph)
-    onnx.checker.check_model(graph)
-    return bytes(graph.SerializeToString())
+    return graph
 
 
 def round_weights(module: nn.Module) -> None:

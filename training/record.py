@@ -45,6 +45,19 @@ def weights_of(folder: Path, given: str | None) -> str:
     return str(found)
 
 
+def recipe_of(folder: Path) -> tuple[Recipe, str]:
+    """The recipe and the weights that a run was made by. Raises RecipeError without them."""
+    path = folder / "config.json"
+    try:
+        described = msgspec.json.decode(path.read_bytes())
+        return msgspec.convert(described["recipe"], Recipe), str(described["weights"])
+    except (OSError, KeyError, TypeError, msgspec.MsgspecError) as error:
+        raise RecipeError(
+            f"{path}, the recipe that the run was made by, can't be read ({error}): give a run's "
+            "folder."
+        ) from error
+
+
 def keep_config(folder: Path, recipe: Recipe, weights: str) -> None:
     """Write config.json.
 

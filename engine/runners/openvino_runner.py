@@ -23,8 +23,9 @@ from engine.runners.runner import ArraySpec, Signature  # noqa: E402
 
 log = logging.getLogger(__name__)
 
-# Always stated: left alone, OpenVINO computes in bf16 wherever the CPU can.
-_PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+# Always stated: left alone, OpenVINO computes in bf16 wherever the CPU can. What an int8 graph
+# quantises runs in int8 under any hint; the rest of it, softmax and sums above all, is fp32.
+_PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 _DTYPES = {"u8": "uint8", "i32": "int32", "f32": "float32"}
 
 
@@ -38,7 +39,7 @@ class OpenVinoRunner:
         batches: the batch sizes to compile, 1 among them. A batch is run as the largest of them
             that fit, one after the other: nothing is padded, and nothing is compiled while
             cameras wait.
-        precision: fp32 or bf16.
+        precision: fp32, bf16, or int8 for a graph with Q/DQ nodes.
         threads: how many cores to use; 0 for all.
         cache_dir: where compiled graphs are kept for the next start; None for nowhere.
 

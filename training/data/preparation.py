@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from engine.flow.estimator import FlowParameter
+from engine.manifest import Manifest
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Pixels = Annotated[int, msgspec.Meta(ge=1)]
@@ -53,3 +54,14 @@ class Preparation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     @property
     def default_flow(self) -> str:
         return next(iter(self.flows))
+
+
+def preparation_of(manifest: Manifest, flow: str) -> Preparation:
+    """How clips are prepared for a bundle: as its daemon does."""
+    entry = manifest.flows[flow]
+    return Preparation(
+        size=manifest.resize,
+        grid_fps=manifest.grid_fps,
+        flows={flow: PreparedFlow(parameters=entry.parameters, bound_px=entry.bound_px)},
+        flow_downsampling=manifest.flow_downsampling,
+    )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.arguments import named_folder, positive
-from training.errors import RecipeError
 
 if TYPE_CHECKING:
     from training.report.explain import Explanation
@@ -54,24 +53,13 @@ def handle(given: argparse.Namespace) -> int:
 
 def _explained(given: argparse.Namespace) -> list[Explanation]:
     """What the whole model attends to in test clips of the first set that has some."""
-    import msgspec
-
     from training.ablation.study import test_sets
     from training.progress import Progress
-    from training.recipe import Recipe
+    from training.record import recipe_of
     from training.report.explain import drawn_clips, explain
     from training.run import Run, read_model
 
-    config = given.run / "config.json"
-    try:
-        described = msgspec.json.decode(config.read_bytes())
-        recipe = msgspec.convert(described["recipe"], Recipe)
-        weights = str(described["weights"])
-    except (OSError, KeyError, TypeError, msgspec.MsgspecError) as error:
-        raise RecipeError(
-            f"{config}, the recipe that the run was made by, can't be read ({error}): "
-            "leave --data out."
-        ) from error
+    recipe, weights = recipe_of(given.run)
     data = dict(named_folder(text) for text in given.data)
     run = Run(recipe, given.run, data, weights, Progress())
     model, clips = read_model(run), next(iter(test_sets(run).values()))

@@ -11,6 +11,7 @@ import msgspec
 
 from training.data.annotations import IDLE
 from training.errors import OutputError
+from training.export import TOLERANCE
 from training.teach.measure import Measured
 from training.teach.teach import Taught
 
@@ -52,7 +53,10 @@ def manifest_fields(
         },
         "calibration": msgspec.structs.asdict(taught.calibration),
         "abstain_below": taught.abstain_below,
-        "tolerance": dict(source.tolerance),
+        # A copy of the graphs has no int8 ones beside it.
+        "tolerance": {
+            name: source.tolerance[name] for name in TOLERANCE if name in source.tolerance
+        },
         "accuracy": accuracy,
         "licence": f"CNNs of bundle '{source.name}': {source.licence}; heads: {licence}",
         "attribution": [

@@ -11,7 +11,7 @@ import numpy as np
 from engine.bundle import Bundle
 from engine.manifest import Calibration, Manifest
 from training.data.annotations import IDLE, Clip
-from training.data.preparation import Preparation, PreparedFlow
+from training.data.preparation import preparation_of
 from training.errors import DataError, TrainingError
 from training.evaluation.metrics import accuracy
 from training.export import read_bundle
@@ -172,13 +172,3 @@ def _known_accuracy(
     old = np.array([lesson.clips[number].label in lesson.known for number in numbers])
     labels_after = np.array([lesson.number(clip) for clip in clips])
     return accuracy(before.fused, labels), accuracy(after.fused[old], labels_after)
-
-
-def preparation_of(manifest: Manifest, flow: str) -> Preparation:
-    """How clips are prepared for a bundle: as its daemon does."""
-    entry = manifest.flows[flow]
-    return Preparation(
-        size=manifest.resize,
-        grid_fps=manifest.grid_fps,
-        flows={flow: PreparedFlow(parameters=entry.parameters, bound_px=entry.bound_px)},
-    )

@@ -1,0 +1,1 @@
+"""8-bit graphs of a bundle's CNNs: calibrated on clips, corrected, measured, added."""
