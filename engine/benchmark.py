@@ -142,8 +142,12 @@ def measure(
 
 
 @contextmanager
-def random_bundle(backbone: str, progress: Callable[[str], None]) -> Iterator[Bundle]:
+def random_bundle(
+    backbone: str, progress: Callable[[str], None], *, int8: bool = False
+) -> Iterator[Bundle]:
     """A bundle of the paper's shape with random weights: speed needs no training.
+
+    int8: with graphs of that precision.
 
     Raises EngineError where torch, which makes it, is not installed.
     """
@@ -154,6 +158,11 @@ def random_bundle(backbone: str, progress: Callable[[str], None]) -> Iterator[Bu
         command = [sys.executable, "-m", "training.cli", "export", "--random"]
         shape = ["--hidden-width", "2048", "--input-size", "224", "--sample-every", "5"]
         _run([*command, "--backbone", backbone, *shape, "--out", str(path)])
+        if int8:
+            progress(f"quantising {backbone}")
+            command = [sys.executable, "-m", "training.cli", "quantise", str(path), "--drawn"]
+            path = Path(folder) / f"{backbone}-int8"
+            _run([*command, "--out", str(path)])
         yield Bundle.open(str(path))
 
 
@@ -216,7 +225,7 @@ def _torch_rows(
     if importlib.util.find_spec("torch") is None:
         return [], "torch is not installed, so its rows are missing: pip install .[training]"
     rows = []
-    for precision in precisions:
+    for precision in (each for each in precisions if each != "int8"):  # torch has no int8 here
         progress(f"timing torch in {precision}: {rounds} predictions, each a whole window")
         command = [sys.executable, "-m", "training.benchmark", str(bundle.path)]
         command += ["--precision", precision, "--rounds", str(rounds), "--threads", str(threads)]

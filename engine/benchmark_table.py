@@ -24,8 +24,13 @@ def ratios(report: Report) -> dict[str, float]:
     }
     for p in report.cnn_ms:
         pairs[f"incremental {p} than torch {p}"] = ((TORCH, p), (INCREMENTAL, p))
-    pairs["incremental bf16 than torch fp32"] = ((TORCH, "fp32"), (INCREMENTAL, "bf16"))
-    found = {}
+    for p in ("bf16", "int8"):
+        pairs[f"incremental {p} than torch fp32"] = ((TORCH, "fp32"), (INCREMENTAL, p))
+    found = {
+        f"CNNs in {p} than in fp32": report.cnn_ms["fp32"] / cnn_ms
+        for p, cnn_ms in report.cnn_ms.items()
+        if "fp32" in report.cnn_ms and p != "fp32"
+    }
     for sentence, (slow, fast) in pairs.items():
         slow_ms, fast_ms = report.ms(*slow), report.ms(*fast)
         if slow_ms is not None and fast_ms is not None:

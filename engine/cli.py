@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--precision",
         choices=PRECISIONS,
         default="auto",
-        help="of the CNNs; auto is bf16 where the CPU has it and the bundle allows it",
+        help="of the CNNs; auto is bf16 where the CPU has it and the bundle allows it, never int8",
     )
     verify.set_defaults(run=_verify)
     bench = commands.add_parser(
@@ -105,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument(
         "--precision", action="append", choices=PRECISIONS[1:],
-        help="may be given again (default: fp32, and bf16 where the CPU computes in it)",
+        help="may be given again (default: fp32, bf16 where the CPU computes in it, and int8 where "
+        "the bundle has it)",
     )  # fmt: skip
     bench.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     bench.add_argument("--threads", type=int, default=2, help="default: %(default)s")
@@ -122,13 +123,18 @@ def _bench(given: argparse.Namespace) -> int:
     if given.rounds < 1 or given.threads < 1:
         sys.stderr.write("gesta-engine: --rounds and --threads must be 1 or more\n")
         return 2
-    capable = ("fp32", "bf16") if describe_machine().computes_bf16 else ("fp32",)
     with ExitStack() as stack:
-        bundle = (
-            stack.enter_context(random_bundle(given.backbone, _say_progress))
-            if given.backbone
-            else Bundle.open(given.bundle)
-        )
+        if given.backbone:
+            int8 = given.precision is None or "int8" in given.precision
+            bundle = stack.enter_context(random_bundle(given.backbone, _say_progress, int8=int8))
+        else:
+            bundle = Bundle.open(given.bundle)
+        runs = {
+            "fp32": True,
+            "bf16": describe_machine().computes_bf16 and bundle.offers("bf16"),
+            "int8": bundle.offers("int8"),
+        }
+        capable = [precision for precision, here in runs.items() if here]
         report = measure(
             bundle,
             precisions=tuple(dict.fromkeys(given.precision or capable)),
@@ -168,6 +174,8 @@ def _verify(given: argparse.Namespace) -> int:
             f"accuracy  {entry.value:.1%} on {entry.data_set}, {entry.split}, {entry.protocol}, "
             f"{entry.streams}{f' ({entry.note})' if entry.note else ''}"
         )
+    for precision, share in manifest.agreement.items():
+        _say(f"agreement {share:.1%} of the answers in {precision} were those of fp32")
     _say("files     all as listed in SHA256SUMS")
     graphs = open_graphs(bundle, given.device, given.precision, progress=_say_engine)
     graphs.close()

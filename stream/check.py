@@ -6,7 +6,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -101,7 +101,9 @@ def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None
         sampler = opening.open_sampler(camera)
         cost = _interruptibly(lambda: _measure_cost(camera, sampler, engine))
         _say_cost(sent, cost, opens_url=opens_url)
-        _say_capacity(sent, cost, manifest.prediction_hz, engine.graphs.precision)
+        slow = engine.graphs.precision == "fp32"
+        faster = [each for each in ("bf16", "int8") if slow and opening.bundle.offers(each)]
+        _say_capacity(sent, cost, manifest.prediction_hz, faster)
     finally:
         engine.graphs.close()
 
@@ -255,7 +257,7 @@ def _say_cost(sent: Sent, cost: Cost, *, opens_url: bool) -> None:
     _say("", f"{cost.step_ms:.1f} ms for both streams (all cores, per prediction)")
 
 
-def _say_capacity(sent: Sent, cost: Cost, prediction_hz: float, precision: str) -> None:
+def _say_capacity(sent: Sent, cost: Cost, prediction_hz: float, faster: Sequence[str]) -> None:
     cores = describe_machine().cores
     cameras = cameras_held(sent, cost, cores=cores, prediction_hz=prediction_hz)
     without = "" if sent.decode_ms else "; decoding comes on top: give a URL to count it"
@@ -265,11 +267,11 @@ def _say_capacity(sent: Sent, cost: Cost, prediction_hz: float, precision: str) 
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
     if cameras < 1:
-        bf16 = " or --precision bf16" if precision == "fp32" else ""
+        precisions = "".join(f" or --precision {each}" for each in faster)
         _say(
             "warning",
             "this machine is too slow for one: samples will be shed, and messages will say so;"
-            f" try a smaller stream of the camera, a smaller bundle{bf16}",
+            f" try a smaller stream of the camera, a smaller bundle{precisions}",
         )
 
 

@@ -19,6 +19,7 @@ def run(monkeypatch, capsys):
     graphs = SimpleNamespace(engine="none 1", device="cpu", precision="fp32", close=lambda: None)
     opening = SimpleNamespace(
         manifest=manifest,
+        bundle=SimpleNamespace(offers=lambda precision: precision == "bf16"),
         flow="dis",
         open_engine=lambda config, say: SimpleNamespace(recogniser=Recogniser(), graphs=graphs),
         open_sampler=lambda camera: Sampler(
