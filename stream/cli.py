@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and stop.is_set():  # this process is the command's own
         ignore_signals()
     if any(
-        thread.name.startswith(("capture:", "inference", "courier:"))
+        thread.name.startswith(("capture:", "inference", "courier:", "evidence"))
         for thread in threading.enumerate()
     ):
         # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.

@@ -22,6 +22,7 @@ import msgspec
 
 from stream import url as urls
 from stream.errors import ConfigError
+from stream.events.evidence import EvidenceConfig
 from stream.events.receivers import MqttConfig, WebhookConfig
 from stream.events.rule import RuleConfig, check_rules
 from stream.events.schedule import ScheduleConfig
@@ -132,25 +133,6 @@ class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     store: str = msgspec.field(default_factory=lambda: str(default_store()))
     keep_days: float = 90.0
-
-
-class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is kept of events; nothing is where the table is left out.
-
-    clip: the camera's own packets as an MP4, with a pre- and a post-roll; cut after longest_s.
-    snapshot: the frame that the model looked at most, as a JPEG.
-    keep_days, keep_bytes: older files are deleted, then the oldest until the rest fits; 0 days
-        keeps them as long as they fit.
-    """
-
-    folder: str
-    clip: bool = True
-    snapshot: bool = True
-    pre_roll_s: float = 5.0
-    post_roll_s: float = 5.0
-    longest_s: float = 120.0
-    keep_days: float = 14.0
-    keep_bytes: int = 10_000_000_000
 
 
 class Config(
@@ -372,7 +354,7 @@ def _check(config: Config) -> None:
     if config.http is not None:
         _check_http(config.http)
     if config.evidence is not None:
-        _check_evidence(config.evidence)
+        _check_evidence(config.evidence, config)
     check_rules(config.rules, [camera.name for camera in config.cameras])
     if not config.events.store:
         raise ConfigError("events.store: is empty; name a file, or leave it out")
@@ -382,22 +364,16 @@ def _check(config: Config) -> None:
         )
 
 
-def _check_evidence(given: EvidenceConfig) -> None:
-    if not given.folder:
-        raise ConfigError("evidence.folder: is empty; name a folder")
-    if not (given.clip or given.snapshot):
-        raise ConfigError("evidence.clip: neither clip nor snapshot is wanted; leave the table out")
-    for key in ("pre_roll_s", "post_roll_s", "longest_s", "keep_days"):
-        value = getattr(given, key)
-        if not (math.isfinite(value) and value >= 0):
-            raise ConfigError(f"evidence.{key}: must be a number from 0, not {value}")
-    if not given.pre_roll_s + given.post_roll_s < given.longest_s <= 3600:
-        raise ConfigError(
-            f"evidence.longest_s: must be longer than both rolls together and at most 3600, not "
-            f"{given.longest_s:g}"
-        )
-    if given.keep_bytes <= 0:
-        raise ConfigError(f"evidence.keep_bytes: must be above 0, not {given.keep_bytes}")
+def _check_evidence(evidence: EvidenceConfig, config: Config) -> None:
+    evidence.check("evidence")
+    for index, camera in enumerate(config.cameras):
+        kept = any(rule.evidence and rule.holds_for(camera.name) for rule in config.rules)
+        if evidence.blur and kept and not camera.region:
+            raise ConfigError(
+                f'camera[{index}].region: evidence.blur is on, and "{camera.name}" has no region '
+                "outside of which to blur; give it one ([[0, 0], [1, 0], [1, 1], [0, 1]] where all "
+                "of its picture may be kept), or none of its rules evidence"
+            )
 
 
 def _check_receivers(config: Config) -> None:

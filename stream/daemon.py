@@ -13,7 +13,7 @@ from stream.capture import CaptureThread
 from stream.events.desk import Change
 from stream.events.evidence import EvidenceReady
 from stream.health import CameraMonitor
-from stream.inbox import Inbox
+from stream.inbox import CAPACITY, Inbox
 from stream.inference import InferenceThread, Recognised
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import Heartbeat, Memory, Message, Meta, Status
@@ -23,6 +23,7 @@ from stream.outside import Outside
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
 STOP_S = 0.9  # for the threads to end; the last words then get up to half a second more
+EVIDENCE_S = 1.5  # for evidence that is still to be written then
 BEAT_EVERY_S = 1 / (BY_KIND["heartbeat"].expected_hz or 1.0)
 EXPLAIN_EVERY_S = 1 / (BY_KIND["explain"].expected_hz or 1.0)
 
@@ -136,6 +137,9 @@ class Daemon:
             item.sample, item.recognition, taken_ns=item.taken_ns, done_ns=item.done_ns
         )
         self._send(prediction)
+        if self._evidence is not None:
+            recognition = item.recognition
+            self._evidence.looked(camera, item.sample.capture_ns, recognition.spatial_rgb)
         self._publish_events(self._events.recognised(prediction))
         frame = item.sample.frame
         if frame is not None and now_ns >= self._next_explain_ns.get(camera, now_ns):
@@ -218,6 +222,16 @@ class Daemon:
             )
         )
 
+    def _publish_last_evidence(self) -> None:
+        """What is kept of events that ended just now, or whose post-roll was waited for."""
+        if self._evidence is None:
+            return
+        waiting = [
+            item for item in self._inbox.take(0.0, CAPACITY) if isinstance(item, EvidenceReady)
+        ]
+        for ready in (*waiting, *self._evidence.finish(EVIDENCE_S)):
+            self._publish_events(self._events.attach(ready.event_id, ready.evidence))
+
     def _send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
         self._ledger.note(message)  # first, so that operators know at least what subscribers do
         self._publisher.send(message, blobs)
@@ -241,6 +255,7 @@ class Daemon:
         ended = self._events.stop()  # stored, even where nobody can be told any more
         if orderly:
             self._publish_events(ended)
+            self._publish_last_evidence()
             for camera, monitor in self.monitors.items():
                 if monitor.state != "ended":
                     monitor.ended("the daemon was stopped")

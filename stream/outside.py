@@ -77,7 +77,7 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
             publisher=publisher,
             answers=answers,
             events=events,
-            evidence=stack.enter_context(_evidence(config, inbox)),
+            evidence=stack.enter_context(_evidence(config, opening, inbox)),
             ledger=ledger,
             systemd=systemd,
         )
@@ -116,14 +116,20 @@ def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
 
 
 @contextmanager
-def _evidence(config: Config, inbox: Inbox) -> Iterator[EvidenceKeeper | None]:
+def _evidence(config: Config, opening: Opening, inbox: Inbox) -> Iterator[EvidenceKeeper | None]:
     """Who keeps evidence of events, where the configuration says so and there are any."""
     if config.evidence is None or not config.rules:
         yield None
         return
     from stream.evidence.keeper import EvidenceKeeper
 
-    keeper = EvidenceKeeper(config.evidence, config.cameras, config.rules, deliver=inbox.put)
+    keeper = EvidenceKeeper(
+        config.evidence,
+        config.cameras,
+        config.rules,
+        manifest=opening.manifest,
+        deliver=inbox.put,
+    )
     keeper.start()
     try:
         yield keeper

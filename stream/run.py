@@ -44,7 +44,8 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
         show: draw the live table on stdout, too.
 
     Raises:
-        ConfigError: a source's URL can't be right, or a rule names a label that the bundle lacks.
+        ConfigError: a source's URL can't be right, or the bundle lacks a rule's label, or the
+            attention that is to be drawn.
         StoreError: the event store can't be opened.
         PublishError: the endpoint, or the HTTP side's, can't be had.
         EngineError: the bundle or the engine fails.
@@ -52,6 +53,8 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
     """
     opening = open_bundle(config)
     check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
+    if config.evidence is not None and config.evidence.attention:
+        opening.check_attention()
     wakeup = Event()
     queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
     inbox = Inbox()

@@ -10,9 +10,11 @@ from fractions import Fraction
 
 import av
 from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-SECOND_NS = 1_000_000_000
+from stream.evidence.holds import SECOND_NS, Holds
+
 CONNECTIONS_AT_MOST = 20  # besides the newest: a camera that comes and goes
 MOST_BYTES = 128 * 1024 * 1024  # a camera; more is dropped, oldest first, even where it is held
 
@@ -41,6 +43,15 @@ class Template:
         self.time_base: Fraction = stream.time_base
         self._container: OutputContainer = av.open(io.BytesIO(), "w", format="mp4")
         self.stream = self._container.add_stream_from_template(stream)
+
+    def decoder(self) -> VideoCodecContext:
+        """A new one. Raises av.FFmpegError where FFmpeg has none."""
+        parameters = self.stream.codec_context
+        decoder = av.CodecContext.create(parameters.codec.canonical_name, "r")
+        assert isinstance(decoder, VideoCodecContext)
+        decoder.extradata = parameters.extradata
+        decoder.thread_count = 1  # the cameras go first
+        return decoder
 
 
 @dataclass(slots=True)
@@ -79,18 +90,13 @@ class Cut:
 
 
 class PacketRing:
-    """Keeps `keep_s` of packets, and longer what is held. Any thread may use it.
+    """Keeps packets as long as `holds` does. Any thread may use it."""
 
-    keep_s: from the newest back. longest_s: of what is held, from its beginning on.
-    """
-
-    def __init__(self, *, keep_s: float, longest_s: float, most_bytes: int = MOST_BYTES) -> None:
-        self._keep_ns = round(keep_s * SECOND_NS)
-        self._longest_ns = round(longest_s * SECOND_NS)
+    def __init__(self, holds: Holds, *, most_bytes: int = MOST_BYTES) -> None:
+        self._holds = holds
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._connections: list[_Connection] = []
-        self._holds: dict[str, int] = {}  # by event id, from when on
 
     # --- what the capture thread does ---------------------------------------------------------
 
@@ -135,16 +141,6 @@ class PacketRing:
                 self._connections[-1].offset_ns = captured_at_ns - pts_ns
 
     # --- what the others do -------------------------------------------------------------------
-
-    def hold(self, name: str, from_ns: int) -> None:
-        """Keeps what was captured from then on, until it is released."""
-        with self._lock:
-            self._holds[name] = from_ns
-
-    def release(self, name: str) -> None:
-        """Keeps it no longer for this name."""
-        with self._lock:
-            self._holds.pop(name, None)
 
     def cut(self, start_ns: int, end_ns: int, *, of_ns: int | None = None) -> Cut | None:
         """The packets of one connection from the key frame before `start_ns` up to `end_ns`.
@@ -213,11 +209,10 @@ class PacketRing:
         ]
 
     def _stays(self, connection: _Connection, group: _Group, newest_ns: int) -> bool:
-        first_ns = connection.utc_ns(group.packets[0])
-        last_ns = connection.utc_ns(group.packets[-1])
-        return last_ns >= newest_ns - self._keep_ns or any(
-            from_ns <= last_ns and first_ns <= from_ns + self._longest_ns
-            for from_ns in self._holds.values()
+        return self._holds.keep(
+            connection.utc_ns(group.packets[0]),
+            connection.utc_ns(group.packets[-1]),
+            newest_ns=newest_ns,
         )
 
 
