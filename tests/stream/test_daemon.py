@@ -12,6 +12,7 @@ from stream.batching import Batcher
 from stream.daemon import Daemon
 from stream.errors import Reason
 from stream.events.desk import EventDesk
+from stream.events.evidence import Evidence, EvidenceReady
 from stream.events.rule import RuleConfig
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
@@ -50,11 +51,30 @@ class Told(Systemd):
         self.texts.append(text)
 
 
+class Keeper:
+    """One that has evidence of every event that is over only when it is to finish."""
+
+    def __init__(self):
+        self.looks, self.over = [], []
+
+    def looked(self, camera, captured_ns, attention):
+        self.looks.append((camera, captured_ns, attention))
+
+    def follow(self, event):
+        if not event.is_open and event.evidence is None:
+            self.over.append(event)
+
+    def finish(self, within_s):
+        assert within_s > 0
+        return [EvidenceReady(event.event_id, Evidence(error="none")) for event in self.over]
+
+
 class House:
     """A daemon in a thread of its own, with its cameras in the test's hands."""
 
-    def __init__(self, *names, rules=()):
+    def __init__(self, *names, rules=(), evidence=None):
         self.rules = rules
+        self.evidence = evidence
         self.ledger = Ledger()
         self.systemd = Told()
         self.stop = threading.Event()
@@ -98,7 +118,7 @@ class House:
                 publisher=publisher,
                 answers=None,
                 events=EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2),
-                evidence=None,
+                evidence=self.evidence,
                 ledger=self.ledger,
                 systemd=self.systemd,
             ),
@@ -251,6 +271,22 @@ def test_a_stop_ends_the_events_before_the_cameras(house):
     told = [m for m in home.seen if isinstance(m, EventChange | Status)]
     assert isinstance(told[-2], EventChange)
     assert (told[-2].phase, told[-2].end_reason) == ("end", "shutdown")
+
+
+def test_a_stop_tells_of_the_evidence_that_was_still_to_be_written(house):
+    keeper = Keeper()
+    home = house("hall", rules=(WAVING,), evidence=keeper)
+    home.cameras["hall"].queue.put(stream_sample("hall", 29))
+    home.receive(EventChange)
+    home.stop.set()
+    home.thread.join(SOON_S)
+    told = [m for m in home.seen if isinstance(m, EventChange | Status)]
+    assert [m.evidence for m in told[-3:-1]] == [None, Evidence(error="none")]
+    assert (told[-2].event_id, told[-2].revision) == (told[-3].event_id, told[-3].revision + 1)
+    assert told[-1].state == "ended"
+    ((camera, captured_ns, attention),) = keeper.looks
+    assert (camera, captured_ns) == ("hall", stream_sample("hall", 29).capture_ns)
+    assert attention.shape == (2, 2)
 
 
 def test_operators_see_what_subscribers_hear(house):
