@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from stream.evidence.holds import SECOND_NS, Holds
 
 CONNECTIONS_AT_MOST = 20  # besides the newest: a camera that comes and goes
+UNTIMED_AT_MOST = 10  # packets at the beginning of a connection whose time is still to come
 MOST_BYTES = 128 * 1024 * 1024  # a camera; more is dropped, oldest first, even where it is held
 
 
@@ -68,11 +69,22 @@ class _Group:
 
 @dataclass(slots=True)
 class _Connection:
-    """What came over one connection. offset_ns: UTC at presentation time 0."""
+    """What came over one connection.
+
+    offset_ns: UTC at presentation time 0. untimed: what came before any packet with a time, from a
+    key frame on, and which of it are key frames.
+    """
 
     template: Template
     offset_ns: int | None = None
     groups: list[_Group] = field(default_factory=list)
+    untimed: list[tuple[bytes, bool]] = field(default_factory=list)
+
+    def remember_untimed(self, packet: av.Packet[VideoStream]) -> None:
+        if packet.is_keyframe or len(self.untimed) == UNTIMED_AT_MOST:
+            self.untimed.clear()
+        if packet.is_keyframe or self.untimed:
+            self.untimed.append((bytes(packet), packet.is_keyframe))
 
     def utc_ns(self, packet: StoredPacket) -> int:
         assert self.offset_ns is not None
@@ -111,28 +123,37 @@ class PacketRing:
             self._connections.append(connection)
 
     def add(self, packet: av.Packet[VideoStream]) -> None:
-        """Takes the next packet; one without times, or before the first key frame, is of no use."""
-        if packet.pts is None or not packet.size:
+        """Takes the next packet; what comes before the first key frame is of no use."""
+        if not packet.size:
             return
         with self._lock:
             if not self._connections:
                 return
             connection = self._connections[-1]
-            stored = StoredPacket(
-                data=bytes(packet),
-                pts_ns=round(packet.pts * connection.template.time_base * SECOND_NS),
-                pts=packet.pts,
-                dts=packet.pts if packet.dts is None else packet.dts,
-                duration=packet.duration or 0,
-                is_key=packet.is_keyframe,
-            )
-            if stored.is_key:
-                connection.groups.append(_Group([]))
-                self._prune()
-            if connection.groups:
-                connection.groups[-1].add(stored)
-                if connection.groups[-1].size_bytes > self._most_bytes:
-                    connection.groups.clear()  # a camera without key frames: nothing can begin
+            if packet.pts is None:
+                connection.remember_untimed(packet)
+                return
+            dts = packet.pts if packet.dts is None else packet.dts
+            # RTSP gives the first picture, a key frame, no time; without it nothing could begin
+            # before the next one. It came just before this one.
+            early = connection.untimed
+            for at, (data, is_key) in enumerate(early, min(packet.pts, dts) - len(early)):
+                self._store(connection, data, at, at, 0, is_key)
+            early.clear()
+            duration = packet.duration or 0
+            self._store(connection, bytes(packet), packet.pts, dts, duration, packet.is_keyframe)
+
+    def _store(
+        self, connection: _Connection, data: bytes, pts: int, dts: int, duration: int, is_key: bool
+    ) -> None:
+        if is_key:
+            connection.groups.append(_Group([]))
+            self._prune()
+        if connection.groups:
+            pts_ns = round(pts * connection.template.time_base * SECOND_NS)
+            connection.groups[-1].add(StoredPacket(data, pts_ns, pts, dts, duration, is_key))
+            if connection.groups[-1].size_bytes > self._most_bytes:
+                connection.groups.clear()  # a camera without key frames: nothing can begin
 
     def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
         """When the frame of a presentation time was captured, UTC."""

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from stream.evidence.holds import Holds
-from stream.evidence.packets import PacketRing
+from stream.evidence.packets import UNTIMED_AT_MOST, PacketRing
+from stream.evidence.picture import decoded
 from tests.stream.evidence.recorded import FPS, GROUP, at_ns, feed, write_video
 
 GROUP_S = GROUP / FPS
@@ -151,3 +152,40 @@ def test_packets_before_anything_is_known_of_them_do_no_harm(video: Path) -> Non
             ring.add(packet)  # when they were captured, nobody has said
     assert ring.cut(at_ns(0), at_ns(10)) is None
     assert ring.size_bytes > 0
+
+
+def test_a_first_picture_without_a_time_belongs_just_before_the_next(video: Path) -> None:
+    import av
+
+    ring = PacketRing(Holds(keep_s=60, longest_s=60))
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size][:GROUP]
+        ring.opened(stream)
+        packets[0].pts = packets[0].dts = None
+        for packet in packets:
+            ring.add(packet)
+        ring.stamp(0, at_ns(0))
+        cut = ring.cut(at_ns(0), at_ns(GROUP_S))
+    assert cut is not None
+    assert cut.packets[0].is_key
+    assert len(cut.packets) == GROUP
+    times = [packet.dts for packet in cut.packets]
+    assert times == sorted(set(times))
+    assert cut.start_ns <= at_ns(0.1)
+    shown = [round(float(frame.to_ndarray(format="rgb24").mean()) / 2) for frame, _ in decoded(cut)]
+    assert shown == pytest.approx(range(GROUP), abs=2)
+
+
+def test_packets_that_never_have_times_fill_no_memory(video: Path) -> None:
+    import av
+
+    ring = PacketRing(Holds(keep_s=60, longest_s=60))
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        ring.opened(stream)
+        for packet in [packet for packet in container.demux(stream) if packet.size] * 3:
+            packet.pts = None
+            ring.add(packet)
+    assert ring.size_bytes == 0
+    assert len(ring._connections[0].untimed) <= UNTIMED_AT_MOST
