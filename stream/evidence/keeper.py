@@ -221,7 +221,7 @@ class EvidenceKeeper(threading.Thread):
             region = Region(corners, (width, height))
             image = region.blur(image) if self._config.blur else region.apply(image)
         ring = self._attention.get(event.camera)
-        attention = None if ring is None else ring.at(event.key_ns)
+        attention = None if ring is None else ring.at(at_ns)  # of this very picture
         if attention is not None:
             image = draw_attention(image, attention, self._manifest)
         with whole(path) as part:
