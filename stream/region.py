@@ -1,22 +1,16 @@
-"""The part of a camera's picture that the model may see: the rest becomes grey before it, and where
-that is asked for it is blurred in what is kept of events."""
+"""The part of a camera's picture that the model may see; the rest becomes grey before it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
-import cv2
 import numpy as np
 
 from engine.arrays import U8
 
 SMALLEST = 0.001  # of the picture
-# Of what is blurred, along the picture's longer side. Somebody who fills the picture is 16 of them
-# tall, and their face two: whatever was smaller than a cell is gone, and no filter brings it back.
-CELLS = 16
 GREY = 127  # about what the networks' normalisation turns into nothing; it never moves
 
 Point = tuple[float, float]
@@ -28,6 +22,9 @@ class Region:
     Args:
         points: x and y of each corner, from 0, 0 at the top left to 1, 1 at the bottom right.
         size: the pictures' width and height in px.
+
+    Attributes:
+        outside: bool [h,w], the pixels that don't belong to it.
     """
 
     def __init__(self, points: Sequence[Point], size: tuple[int, int]) -> None:
@@ -39,23 +36,13 @@ class Region:
             if y0 != y1:
                 crosses = (y0 > y) != (y1 > y)  # [h,1]
                 inside ^= crosses & (x > x0 + (x1 - x0) * (y - y0) / (y1 - y0))
-        self._outside = ~inside  # [h,w]
+        self.outside = ~inside  # [h,w]
 
     def apply(self, image: U8) -> U8:
         """A picture [h,w,3] with everything outside grey."""
         masked = image.copy()
-        masked[self._outside] = GREY
+        masked[self.outside] = GREY
         return masked
-
-    def blur(self, image: U8) -> U8:
-        """A picture [h,w,3] or a plane [h,w] of one, with everything outside blurred."""
-        height, width = self._outside.shape
-        cell = max(width, height) / CELLS  # px
-        cells = max(1, round(width / cell)), max(1, round(height / cell))
-        means = cv2.resize(image, cells, interpolation=cv2.INTER_AREA)
-        blurred = cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR)
-        blurred[~self._outside] = image[~self._outside]
-        return cast(U8, blurred)
 
 
 def problem_with(points: Sequence[Point]) -> str | None:

@@ -44,13 +44,12 @@ class AttentionRing:
                     if self._holds.keep(at_ns, at_ns, newest_ns=captured_ns)
                 ]
 
-    def at(self, time_ns: int) -> F32 | None:
-        """The map of the sample nearest to a time; None where it is more than a step away."""
+    def at(self, time_ns: int) -> tuple[int, F32] | None:
+        """The sample nearest to a time: when it was captured, UTC, and its map; None where it is
+        more than a step away."""
         with self._lock:
             found = min(self._maps, key=lambda each: abs(each[0] - time_ns), default=None)
-        if found is None or abs(found[0] - time_ns) > self._step_ns:
-            return None
-        return found[1]
+        return None if found is None or abs(found[0] - time_ns) > self._step_ns else found
 
 
 def draw_attention(image: U8, attention: F32, manifest: Manifest) -> U8:

@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from engine.arrays import U8
+from stream.evidence.blur import blurred
 from stream.evidence.holds import SECOND_NS
 from stream.evidence.packets import Cut
 from stream.evidence.picture import decoded
@@ -102,8 +103,8 @@ class _Blurring:
         quarter = width * height // 4
         luma = planes[: 4 * quarter].reshape(height, width)
         chroma = planes[4 * quarter :].reshape(2, height // 2, width // 2)
-        blurred = [self._luma.blur(luma), *(self._chroma.blur(plane) for plane in chroma)]
-        joined = np.concatenate([plane.reshape(-1) for plane in blurred])
+        kept = [blurred(luma, self._luma), *(blurred(plane, self._chroma) for plane in chroma)]
+        joined = np.concatenate([plane.reshape(-1) for plane in kept])
         coded = av.VideoFrame.from_ndarray(joined.reshape(-1, width), format="yuv420p")
         # Cameras repeat a time now and then, and an MP4 may not.
         self._pts = max(self._pts + 1, round((at_ns - self._start_ns) / SECOND_NS / _TICK))

@@ -19,11 +19,12 @@ from stream.events.event import Event
 from stream.events.evidence import ClipFile, Evidence, EvidenceConfig, EvidenceReady, SnapshotFile
 from stream.events.rule import RuleConfig
 from stream.evidence.attention import AttentionRing, draw_attention
+from stream.evidence.blur import blurred
 from stream.evidence.clip import write_blurred_clip, write_clip
 from stream.evidence.folder import EvidenceFolder, sha256, whole
 from stream.evidence.holds import SECOND_NS, Holds
 from stream.evidence.packets import Cut, PacketRing
-from stream.evidence.picture import picture_at, write_picture
+from stream.evidence.picture import NEAR_NS, picture_at, write_picture
 from stream.messaging.messages import utc
 from stream.region import Region
 
@@ -207,37 +208,37 @@ class EvidenceKeeper(threading.Thread):
         return self.packets[event.camera].cut(start_ns, end_ns, of_ns=event.start_ns)
 
     def _snapshot(self, event: Event, path: Path) -> SnapshotFile:
-        near_ns = round(OFF_AT_MOST_S * SECOND_NS)
+        ring = self._attention.get(event.camera)
+        looked = None if ring is None else ring.at(event.key_ns)
+        key_ns = event.key_ns if looked is None else looked[0]
+        off_ns = round(OFF_AT_MOST_S * SECOND_NS)
         # Some packets more than the picture's own: others may be needed to decode it.
-        cut = self.packets[event.camera].cut(
-            event.key_ns, event.key_ns + near_ns, of_ns=event.key_ns
-        )
-        image, at_ns = (None, 0) if cut is None else picture_at(cut, event.key_ns)
-        if image is None or abs(at_ns - event.key_ns) > near_ns:
+        cut = self.packets[event.camera].cut(key_ns, key_ns + off_ns, of_ns=key_ns)
+        image, at_ns = (None, 0) if cut is None else picture_at(cut, key_ns)
+        if image is None or abs(at_ns - key_ns) > off_ns:
             raise OSError("the frame that was looked at most is no longer there")
         corners = self._regions[event.camera]
         if corners:
             height, width = image.shape[:2]
             region = Region(corners, (width, height))
-            image = region.blur(image) if self._config.blur else region.apply(image)
-        ring = self._attention.get(event.camera)
-        attention = None if ring is None else ring.at(at_ns)  # of this very picture
-        if attention is not None:
-            image = draw_attention(image, attention, self._manifest)
+            image = blurred(image, region) if self._config.blur else region.apply(image)
+        if at_ns > key_ns + NEAR_NS:
+            looked = None  # it is a later picture, since the one that was looked at is gone
+        if looked is not None:
+            image = draw_attention(image, looked[1], self._manifest)
         with whole(path) as part:
             write_picture(image, part)
         return SnapshotFile(
             uri=path.absolute().as_uri(),
             sha256=sha256(path),
             at=utc(at_ns),
-            attention=attention is not None,
+            attention=looked is not None,
         )
 
     def _clip(self, event: Event, cut: Cut, path: Path) -> ClipFile:
         assert event.end_ns is not None
-        blurred = self._config.blur
         with whole(path) as part:
-            if blurred:
+            if self._config.blur:
                 region = self._regions[event.camera]
                 start_ns, end_ns = write_blurred_clip(cut, part, region, too_late=self._is_too_late)
             else:
@@ -250,7 +251,7 @@ class EvidenceKeeper(threading.Thread):
             start=utc(start_ns),
             end=utc(end_ns),
             covers_event=start_ns <= event.start_ns and end_ns >= event.end_ns,
-            blurred=blurred,
+            blurred=self._config.blur,
         )
 
 

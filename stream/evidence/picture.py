@@ -15,6 +15,7 @@ from stream.evidence.holds import SECOND_NS
 from stream.evidence.packets import Cut
 
 JPEG_QUALITY = 90
+NEAR_NS = 5_000_000  # times of one picture that were taken in two ways may differ by so much
 
 
 def decoded(cut: Cut) -> Iterator[tuple[av.VideoFrame, int]]:
@@ -40,19 +41,20 @@ def decoded(cut: Cut) -> Iterator[tuple[av.VideoFrame, int]]:
 
 
 def picture_at(cut: Cut, time_ns: int) -> tuple[U8, int]:
-    """The picture [H,W,3] RGB nearest to a time, UTC, and when it was.
+    """The picture [H,W,3] RGB that was the newest at a time, UTC, and when it was captured: what
+    the grid took for that time. The first one where all are later.
 
     Raises:
         OSError or av.FFmpegError: none can be decoded.
     """
-    best: tuple[av.VideoFrame, int] | None = None
+    newest: tuple[av.VideoFrame, int] | None = None
     for frame, at_ns in decoded(cut):
-        if best is not None and abs(at_ns - time_ns) > abs(best[1] - time_ns):
+        if newest is not None and at_ns > time_ns + NEAR_NS:
             break
-        best = frame, at_ns
-    if best is None:
+        newest = frame, at_ns
+    if newest is None:
         raise OSError("none of its pictures can be decoded")
-    return cast(U8, best[0].to_ndarray(format="rgb24")), best[1]
+    return cast(U8, newest[0].to_ndarray(format="rgb24")), newest[1]
 
 
 def write_picture(image: U8, path: Path) -> None:

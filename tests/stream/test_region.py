@@ -48,23 +48,3 @@ def test_a_bad_polygon_gets_a_sentence(points: list[tuple[float, float]], said: 
 def test_none_is_none_and_a_good_one_is_good() -> None:
     assert problem_with([]) is None
     assert problem_with(LEFT_HALF) is None
-
-
-def test_what_is_outside_is_blurred_beyond_recognition_and_inside_nothing_changes() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
-    left = [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]
-    blurred = Region(left, (640, 360)).blur(picture)
-    assert (blurred[:, :320] == picture[:, :320]).all()
-    assert blurred[:, 320:].std() < 4  # noise, of which a cell is the mean of 1600 px; 74 before
-
-
-def test_what_is_blurred_says_no_more_than_its_cells() -> None:
-    """Two pictures whose cells have the same means can't be told apart: it can't be undone."""
-    cell = 40  # px: 640 in 16
-    board = np.indices((360, 640)).sum(axis=0) % 2
-    one = (100 + 100 * board).astype(np.uint8)
-    other = (100 + 100 * (1 - board)).astype(np.uint8)
-    assert one[:cell, :cell].mean() == other[:cell, :cell].mean()
-    nothing = Region([(0, 0), (0.01, 0), (0, 0.01)], (640, 360))
-    difference = nothing.blur(one).astype(int) - nothing.blur(other)
-    assert np.abs(difference[20:, 20:]).max() == 0

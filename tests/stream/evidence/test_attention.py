@@ -23,7 +23,8 @@ def test_the_sample_nearest_to_a_time_is_found_and_none_further_than_a_step() ->
     for number, off_s in ((0, 0.0), (2, 0.09), (3, -0.09), (4, 0.19)):
         found = ring.at(at_ns(number * STEP_S + off_s))
         assert found is not None
-        assert found[0, 0] == number
+        assert found[0] == at_ns(number * STEP_S)
+        assert found[1][0, 0] == number
     assert ring.at(at_ns(1.1)) is None
 
 

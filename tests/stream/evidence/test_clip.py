@@ -92,3 +92,7 @@ def test_the_picture_of_a_time_is_found_whatever_the_camera_codes_with(
     image, when_ns = picture_at(cut, at_ns(1.0))
     assert when_ns == at_ns(1.0)
     assert brightness(image) == pytest.approx(25, abs=2)
+    # Between two pictures the grid repeats the one before, however near the next one is.
+    assert picture_at(cut, at_ns(1.034))[1] == at_ns(1.0)
+    first_ns = picture_at(cut, at_ns(-1.0))[1]  # the first that can be decoded
+    assert cut.start_ns <= first_ns <= at_ns(0.5)

@@ -206,6 +206,20 @@ def test_a_picture_whose_attention_is_gone_is_kept_without_and_says_so(
     assert evidence.clip is not None
 
 
+def test_no_attention_is_drawn_over_a_picture_that_the_model_looked_at_later(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(attention=True)
+    feed(kept.packets, video)
+    kept.keeper.looked("hall", at_ns(-0.5), np.full((4, 4), 1 / 16, np.float32))
+    event = started(2.0, key_s=-0.5)  # the camera's first packet is later
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    snapshot = kept.ready.get(timeout=SOON_S).evidence.snapshot
+    assert snapshot is not None
+    assert not snapshot.attention
+
+
 @pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
 def test_clip_and_picture_are_blurred_outside_of_the_region(
     tmp_path: Path, keeping: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch, encoder: str
