@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
@@ -26,7 +26,7 @@ from stream.evidence.holds import SECOND_NS, Holds
 from stream.evidence.packets import Cut, PacketRing
 from stream.evidence.picture import NEAR_NS, picture_at, write_picture
 from stream.messaging.messages import utc
-from stream.region import Region
+from stream.region import Point, Region
 
 TIDY_EVERY_S = 600.0
 LATE_S = 10.0  # at most, from a frame's capture to an event that begins with it
@@ -64,19 +64,11 @@ class EvidenceKeeper(threading.Thread):
         self._config = config
         self._manifest = manifest
         self._folder = EvidenceFolder(config, utc_ns=utc_ns)
-        keep_s = config.pre_roll_s + max(rule.min_duration_s for rule in rules) + LATE_S
-        self._regions = {camera.name: camera.region for camera in cameras}
-        self._holds = {
-            camera.name: Holds(keep_s=keep_s, longest_s=config.longest_s) for camera in cameras
-        }
-        self.packets: Mapping[str, PacketRing] = {
-            name: PacketRing(holds) for name, holds in self._holds.items()
-        }
-        self._attention = {
-            name: AttentionRing(holds, step_s=1 / manifest.prediction_hz)
-            for name, holds in self._holds.items()
-            if config.attention
-        }
+        self._regions: dict[str, Sequence[Point]] = {}
+        self._holds: dict[str, Holds] = {}
+        self.packets: dict[str, PacketRing] = {}
+        self._attention: dict[str, AttentionRing] = {}
+        self.revise(cameras, rules)
         self._deliver = deliver
         self._untaken: list[EvidenceReady] = []
         self._ended: queue.Queue[Event | None] = queue.Queue()
@@ -90,6 +82,25 @@ class EvidenceKeeper(threading.Thread):
         """Takes the spatial attention [h,w] of a camera's newest sample, where it is asked for."""
         if camera in self._attention:
             self._attention[camera].add(captured_ns, attention)
+
+    def revise(self, cameras: Sequence[CameraConfig], rules: Sequence[RuleConfig]) -> None:
+        """Goes on with other cameras and rules. One that is gone keeps its packets, since what is
+        still to be written of its events needs them.
+        """
+        keep_s = self._config.pre_roll_s + LATE_S
+        keep_s += max((rule.min_duration_s for rule in rules), default=0.0)
+        for camera in cameras:
+            name = camera.name
+            if name not in self._holds:
+                holds = Holds(keep_s=keep_s, longest_s=self._config.longest_s)
+                self._holds[name], self.packets[name] = holds, PacketRing(holds)
+                if self._config.attention:
+                    step_s = 1 / self._manifest.prediction_hz
+                    self._attention[name] = AttentionRing(holds, step_s=step_s)
+            self._holds[name].keep_s = keep_s
+            # One that lost its region has no evidence any more, but of events before that.
+            if camera.region or not self._config.blur:
+                self._regions[name] = camera.region
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""
@@ -217,7 +228,7 @@ class EvidenceKeeper(threading.Thread):
         image, at_ns = (None, 0) if cut is None else picture_at(cut, key_ns)
         if image is None or abs(at_ns - key_ns) > off_ns:
             raise OSError("the frame that was looked at most is no longer there")
-        corners = self._regions[event.camera]
+        corners = self._regions.get(event.camera)
         if corners:
             height, width = image.shape[:2]
             region = Region(corners, (width, height))

@@ -100,6 +100,13 @@ class Publisher:
                 self._repeated_at_ns.pop(key, None)
         self._send(name, message, blobs)
 
+    def forget(self, camera: str) -> None:
+        """Whoever subscribes late is told nothing more of this camera."""
+        for key in [k for k, (_, message, _) in self._retained.items() if message.camera == camera]:
+            del self._retained[key]
+            self._due.discard(key)
+            self._repeated_at_ns.pop(key, None)
+
     @property
     def retained(self) -> list[Message]:
         """What a late subscriber gets."""
