@@ -251,6 +251,42 @@ def test_clip_and_picture_are_blurred_outside_of_the_region(
         assert image[:, 38:].std() < 25  # none
 
 
+def test_a_camera_that_lost_its_region_is_blurred_as_before_in_what_is_still_to_be_written(
+    tmp_path: Path, keeping: Callable[..., Kept]
+) -> None:
+    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+    kept = keeping(msgspec.structs.replace(HALL, region=left), blur=True, snapshot=False)
+    feed(kept.packets, write_video(tmp_path / "a.mp4", frames=125, drawn=bars))
+    event = started(2.0)
+    kept.keeper.follow(event)
+    kept.keeper.revise([HALL], [])  # and its rules, or it would need one
+    kept.keeper.follow(ended(event, 3.0))
+    clip = kept.ready.get(timeout=SOON_S).evidence.clip
+    assert clip is not None
+    with av.open(str(file_of(clip.uri))) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert image[:, :28].std() > 80
+    assert image[:, 38:].std() < 25
+
+
+def test_a_camera_that_is_new_is_kept_too_with_its_attention(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(attention=True)
+    yard = msgspec.structs.replace(HALL, name="yard")
+    kept.keeper.revise([HALL, yard], [rule()])
+    feed(kept.keeper.packets["yard"], video)
+    for tick in range(125):
+        kept.keeper.looked("yard", at_ns(tick / FPS), np.full((4, 4), 1 / 16, np.float32))
+    event = msgspec.structs.replace(started(2.0), camera="yard")
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    evidence = kept.ready.get(timeout=SOON_S).evidence
+    assert evidence.error is None
+    assert evidence.snapshot is not None
+    assert evidence.snapshot.attention
+
+
 def test_full_range_colours_stay_what_they_are_where_nothing_is_blurred(
     tmp_path: Path, keeping: Callable[..., Kept]
 ) -> None:
