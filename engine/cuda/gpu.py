@@ -147,16 +147,16 @@ class _Module:
 
     def bind(self, launch: Launch, addresses: Mapping[str, int]) -> Start:
         function = self._module.get_function(launch.kernel)
-        function.prepare(launch.format)
-        return partial(_start, function, launch, launch.values(addresses))
-
-
-def _start(
-    function: Any, launch: Launch, arguments: tuple[int | float, ...], stream: Stream
-) -> None:
-    function.prepared_async_call(
-        launch.grid, launch.block, stream, *arguments, shared_size=launch.shared_bytes
-    )
+        # What PyCUDA's own calls end in; they would pack the arguments anew each time, and set the
+        # block's shape by a deprecated call that a capture into a CUDA graph may not like.
+        start: Start = partial(
+            function._launch_kernel,  # noqa: SLF001
+            launch.grid,
+            launch.block,
+            launch.packed(addresses),
+            launch.shared_bytes,
+        )
+        return start
 
 
 @cache

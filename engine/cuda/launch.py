@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,10 @@ class Launch:
     def values(self, addresses: Mapping[str, int]) -> tuple[int | float, ...]:
         """The arguments, given where each buffer lies."""
         return tuple(_value(each, addresses) for each in self.arguments)
+
+    def packed(self, addresses: Mapping[str, int]) -> bytes:
+        """The same as the driver reads them: aligned as in a C struct."""
+        return struct.pack(self.format, *self.values(addresses))
 
 
 def _letter(argument: Argument) -> str:

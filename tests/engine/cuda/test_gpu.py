@@ -1,6 +1,7 @@
 """The GPU behind PyCUDA, with a stand-in for PyCUDA: what it is asked, and what its errors say."""
 
 import builtins
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,8 +105,7 @@ def test_no_pycuda_is_a_sentence(monkeypatch, error, said):
 def test_kernels_are_compiled_for_the_gpu_and_bound_to_their_arguments(monkeypatch):
     calls = []
     function = SimpleNamespace(
-        prepare=lambda letters: calls.append(letters),
-        prepared_async_call=lambda *arguments, **named: calls.append((arguments, named)),
+        _launch_kernel=lambda *arguments: calls.append(arguments),
     )
     driver = Driver(
         module_from_buffer=lambda code: SimpleNamespace(
@@ -126,6 +126,5 @@ def test_kernels_are_compiled_for_the_gpu_and_bound_to_their_arguments(monkeypat
     start("a stream")
     assert calls == [
         ("k.cu sm_90", "iterate"),
-        "PPif",
-        (((3, 2, 1), (16, 32, 1), "a stream", 1008, 0, 7, 0.5), {"shared_size": 48}),
+        ((3, 2, 1), (16, 32, 1), struct.pack("QQif", 1008, 0, 7, 0.5), 48, "a stream"),
     ]
