@@ -8,22 +8,21 @@
 //   rho(u) = I1(x + u0) + <grad I1(x + u0), u - u0> - I0(x)
 //
 // is the residual, linear around u0, the flow so far: each warp renews u0, and a pyramid brings it
-// near. The data term gets a copy v of u, held to it by |u - v|^2 / (2 theta) [ZPB, eq. 6], so that
-// both halves of the problem have a solution in each point:
+// near. The convex relaxation of [ZPB] gives the data term a copy v of u, held to it by
+// |u - v|^2 / (2 theta), so that both halves of the problem have a solution in each point:
 //
-//   v = u + TH(rho(u))           v for a fixed u, by thresholding              [ZPB, Proposition 3]
-//   u = v + theta div p          u for a fixed v, by its dual variables p      [ZPB, Proposition 1]
-//   p = (p + tau/theta grad u) / (1 + tau/theta |grad u|)       Chambolle's fixed-point step for p
+//   v = u + TH(rho(u))                       v for a fixed u: the thresholding step
+//   u = v + theta div p                      u for a fixed v: the ROF model, by dual variables p
+//   p = (p + tau/theta grad u) / (1 + tau/theta |grad u|)     Chambolle's fixed-point step for p
 //
-// in this order and with the signs of [SMF]. What the papers leave open is done as in OpenCV's CPU
-// version: a bilinear pyramid; bicubic warps of I1 and of its gradient, with zeros outside. Unlike
+// in the order and with the signs of [SMF]'s algorithm. What the papers leave open is as in OpenCV's
+// CPU version: a bilinear pyramid, bicubic warps of I1 and its gradient with zeros outside. Unlike
 // there, u is not median filtered and the number of iterations is fixed: the launches depend on the
 // pictures' size alone, so a CUDA graph can hold them.
 //
 // Pictures are [height,width], without gaps between rows; the grid's z counts pictures or pairs.
 
 // ---- Storage of the dual variables: (p11, p12, p21, p22), of which fp16 halves the traffic ----
-
 struct __align__(8) Half4 { unsigned short x, y, z, w; };
 
 #ifdef __CUDACC__  // PTX, since NVRTC comes without cuda_fp16.h
@@ -50,7 +49,6 @@ __device__ inline void store(Half4* p, float4 v) {
 }
 
 // ---- The pyramid: a thread for each pixel -----------------------------------------------------
-
 struct Pixel {
     int x, y, width, height;
     __device__ Pixel(int width, int height)
@@ -177,7 +175,6 @@ extern "C" __global__ void linearise(const float* I0, const float4* slopes, cons
 }
 
 // ---- The iterations ---------------------------------------------------------------------------
-//
 // A block holds a region of the picture in registers, a patch of COLUMNS x ROWS pixels in each
 // thread, and runs several iterations on it without touching memory. News travels one pixel an
 // iteration (u needs p of the left and upper neighbour, p needs u of the right and lower one), so

@@ -36,10 +36,9 @@ def main() -> None:
     print(f"TV-L1 at {WIDTH}x{HEIGHT}, {SETTINGS.inner_iterations} iterations a warp; one pair:")
     for storage in ("fp32", "fp16"):
         each = work(TvL1Plan(SETTINGS, HEIGHT, WIDTH, 1, storage))
-        print(
-            f"  p in {storage}: {each.useful_flop / 1e9:.2f} GFLOP and {each.useful_bytes / 1e6:.0f} "
-            f"MB, with margins {each.done_flop / 1e9:.2f} GFLOP and {each.done_bytes / 1e6:.0f} MB"
-        )
+        useful = f"{each.useful_flop / 1e9:.2f} GFLOP, {each.useful_bytes / 1e6:.0f} MB"
+        done = f"{each.done_flop / 1e9:.2f} GFLOP, {each.done_bytes / 1e6:.0f} MB"
+        print(f"  p in {storage}: {useful} (with margins {done})")
     cpu_ms = _opencv_ms()
     try:
         gpu = open_gpu()

@@ -97,9 +97,9 @@ def test_the_kernels_compile(which, arch):
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_regions_pixels_stay_in_registers(arch, tmp_path):
-    _found("_nvcc")
+    nvcc = _found("_nvcc")._program
     told = subprocess.run(
-        ["nvcc", "-cubin", f"-arch={arch}", *OPTIONS, "-Xptxas", "-v", "-o", "k.cubin", SOURCE],
+        [nvcc, "-cubin", f"-arch={arch}", *OPTIONS, "-Xptxas", "-v", "-o", "k.cubin", SOURCE],
         cwd=tmp_path,
         capture_output=True,
         text=True,
