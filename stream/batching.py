@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from threading import Event
+from threading import Event, Lock
 
 from stream.samples import SampleQueue, StreamSample
 
@@ -19,8 +19,11 @@ class Batcher:
     A lone camera is never made to wait. With several, those that come within `gather_s` share a
     batch; while one batch is computed the next gathers by itself.
 
+    Any thread may add and remove cameras; the next batch knows of it. All else is for
+    the inference thread.
+
     Args:
-        queues: each camera's queue, by name.
+        queues: each camera's, by name, of those it begins with.
         wakeup: what every queue sets when something is put into it, or when it is closed.
         largest: samples in one batch at most.
     """
@@ -37,9 +40,30 @@ class Batcher:
         self._wakeup = wakeup
         self._largest = largest
         self._gather_s = gather_s
+        self._lock = Lock()
+        self._asked: list[tuple[str, SampleQueue | None]] = []  # in their order; None: removed
+        self._removed: list[str] = []
+
+    def add(self, camera: str, queue: SampleQueue) -> None:
+        """From now on this camera's samples are taken, too."""
+        with self._lock:
+            self._asked.append((camera, queue))
+        self._wakeup.set()
+
+    def remove(self, camera: str) -> None:
+        """Nothing more is taken of this camera; what waits in its queue is lost."""
+        with self._lock:
+            self._asked.append((camera, None))
+        self._wakeup.set()
+
+    def removed(self) -> list[str]:
+        """The cameras that the last call of `next` has dropped, before it took its batch."""
+        removed, self._removed = self._removed, []
+        return removed
 
     def next(self, timeout_s: float) -> list[StreamSample]:
         """The next batch; empty at the timeout, or when nothing will come any more."""
+        self._do_as_asked()
         batch: dict[str, StreamSample] = {}
         deadline_s = time.monotonic() + timeout_s
         while True:
@@ -56,7 +80,18 @@ class Batcher:
     @property
     def drained(self) -> bool:
         """Every queue is closed and empty: nothing will come any more."""
+        self._do_as_asked()
         return all(queue.closed and not queue.depth for _, queue in self._queues)
+
+    def _do_as_asked(self) -> None:
+        with self._lock:
+            asked, self._asked = self._asked, []
+        for camera, queue in asked:
+            if queue is not None:
+                self._queues.append((camera, queue))
+                continue
+            self._removed.append(camera)
+            self._queues = deque(each for each in self._queues if each[0] != camera)
 
     def _take_into(self, batch: dict[str, StreamSample]) -> None:
         for _ in range(len(self._queues)):

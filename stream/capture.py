@@ -46,6 +46,7 @@ class CaptureThread:
         on_status: called from the capture thread (from `supervise` for a thread given up).
         bound_px: the flow quantiser's bound; by default the manifest's for this flow.
         packets: takes the camera's encoded packets; None where nobody wants them.
+        epoch: the first stream epoch's number.
         open_source: makes the source; tests give their own.
     """
 
@@ -59,6 +60,7 @@ class CaptureThread:
         on_status: Callable[[StatusChange], object],
         bound_px: float | None = None,
         packets: PacketTap | None = None,
+        epoch: int = 0,
         open_source: Callable[[str, SourceOptions], Source] = open_source,
         backoff: Backoff | None = None,
         budget: RestartBudget | None = None,
@@ -66,7 +68,7 @@ class CaptureThread:
     ) -> None:
         self.name = f"capture:{camera.name}"
         self.camera = camera
-        self._queue = queue
+        self.queue = queue
         self._on_status = on_status
         self._packets = packets
         self._open_source = open_source
@@ -81,6 +83,7 @@ class CaptureThread:
             bound_px=bound_px,
             explain=camera.explain,
             region=camera.region,
+            epoch=epoch,
             monotonic_ns=monotonic_ns,
         )
         self._stop_asked = threading.Event()
@@ -104,7 +107,7 @@ class CaptureThread:
     def stop(self) -> None:
         """Asks the thread to end; one that waits inside FFmpeg ends later, or with the process."""
         self._stop_asked.set()
-        self._queue.close()
+        self.queue.close()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the thread's end, at most `timeout` seconds."""
@@ -142,12 +145,13 @@ class CaptureThread:
             reason=self._reason,
             epoch=self._sampler.epoch,
             received=self._received,
-            received_fps=(len(recent_ns) - 1) * _SECOND_NS / spread_ns if spread_ns else 0.0,
-            dropped=self._sampler.dropped | {"shed": self._queue.shed},
+            # A camera begins with what it has waiting, all at once: that is no rate.
+            received_fps=max(0, len(recent_ns) - 1) * _SECOND_NS / max(spread_ns, _SECOND_NS),
+            dropped=self._sampler.dropped | {"shed": self.queue.shed},
             repeated=self._sampler.repeated,
             last_frame_age_s=(now_ns - arrivals_ns[-1]) / _SECOND_NS if arrivals_ns else None,
             reconnects=self._reconnects,
-            queue_depth=self._queue.depth,
+            queue_depth=self.queue.depth,
             info=self._info,
         )
 
@@ -165,7 +169,7 @@ class CaptureThread:
             pass
         if threading.current_thread() is self._thread:
             self._due_ns = None
-            self._queue.close()
+            self.queue.close()
 
     def _goes_on(self) -> bool:
         """One connection from opening to its end, and the wait behind it; False: no more."""
@@ -225,7 +229,7 @@ class CaptureThread:
             reason = self._sampler.epoch_reason if self._sampler.epoch != epoch else None
             words = explained(reason, frame, self._info, self.camera.max_gap_s)
             self._tell("live", reason, words)
-        return all(self._queue.put(sample) for sample in samples)
+        return all(self.queue.put(sample) for sample in samples)
 
     def _is_given_up(self, frame: SourceFrame) -> bool:
         """Whether to drop a frame unseen, since reading has fallen behind the camera.

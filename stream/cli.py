@@ -20,8 +20,8 @@ from engine.console import (
 from engine.errors import EngineError
 from stream.arguments import parser
 from stream.errors import StreamError
-from stream.log import complain, start_logging
-from stream.signals import ignore_signals, stopped_by_signals
+from stream.log import complain, mask_also, start_logging
+from stream.signals import ignore_signals, reload_on_hangup, stopped_by_signals
 
 if TYPE_CHECKING:
     from stream.config import Config
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "watch": _watch,
         "replay": _replay,
         "check": _check,
+        "verify": _verify,
         "scene": _scene,
         "events": _events,
         "keys": _keys,
@@ -101,9 +102,18 @@ def report_bug(error: Exception) -> int:
 
 
 def _run(arguments: Namespace) -> int:
+    from threading import Event
+
+    from stream.reload import Reload
     from stream.run import run
 
-    run(_config(arguments, arguments.urls), stop=arguments.stop, show=arguments.watch)
+    reload = Reload(
+        arguments.config,
+        load=lambda: _config_again(arguments),
+        config=_config(arguments, arguments.urls),
+        asked=Event() if arguments.config is None else reload_on_hangup(),
+    )
+    run(reload, stop=arguments.stop, show=arguments.watch)
     return 0
 
 
@@ -124,13 +134,17 @@ def _watch(arguments: Namespace) -> int:
 
 def _replay(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
+    from stream.errors import ConfigError
     from stream.replay import replay
 
+    if arguments.config is None and (arguments.picture or arguments.truth):
+        raise ConfigError("--picture and --truth are about events; say --rules FILE as well")
     replay(
         _config(arguments, [arguments.file]),
         as_json=arguments.json,
         only_rules=arguments.config is not None,
         picture=arguments.picture,
+        truth=arguments.truth,
     )
     return 0
 
@@ -164,6 +178,13 @@ def _check(arguments: Namespace) -> int:
     opens_url = arguments.url is not None
     check(_config(arguments, [arguments.url if opens_url else "scene:"]), opens_url=opens_url)
     return 0
+
+
+def _verify(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
+    from stream.verify import verify
+
+    return verify(arguments.target, listen_s=arguments.seconds, key=arguments.key)
 
 
 def _scene(arguments: Namespace) -> int:
@@ -223,7 +244,21 @@ def _keys(arguments: Namespace) -> int:
 
 
 def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
-    """What the TOML file and the command line say together."""
+    """What the TOML file and the command line say together; the log begins to heed it."""
+    config = _read_config(arguments, urls)
+    # The file speaks of the daemon's log; whoever tries its rules on a video reads lines.
+    form = config.log_format if arguments.command is _run else "text"
+    start_logging(arguments.log_level, config.secrets, form)
+    return config
+
+
+def _config_again(arguments: Namespace) -> Config:
+    config = _read_config(arguments, arguments.urls)
+    mask_also(config.secrets)
+    return config
+
+
+def _read_config(arguments: Namespace, urls: Sequence[str]) -> Config:
     import msgspec
 
     from stream.config import load_config
@@ -243,9 +278,6 @@ def _config(arguments: Namespace, urls: Sequence[str]) -> Config:
     cameras = config.cameras[:first] + tuple(
         msgspec.structs.replace(camera, **options) for camera in config.cameras[first:]
     )
-    # The file speaks of the daemon's log; whoever tries its rules on a video reads lines.
-    form = config.log_format if arguments.command is _run else "text"
-    start_logging(arguments.log_level, config.secrets, form)
     return msgspec.structs.replace(config, cameras=cameras)
 
 

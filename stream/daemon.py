@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import psutil
 
-from stream.capture import CaptureThread
+from stream.cameras import Cameras, check_sources
+from stream.config import Config
+from stream.errors import StreamError
 from stream.events.desk import Change
 from stream.events.evidence import EvidenceReady
-from stream.health import CameraMonitor
 from stream.inbox import Inbox
 from stream.inference import InferenceThread, Recognised
 from stream.messaging.envelope import Envelope
@@ -20,6 +21,9 @@ from stream.messaging.messages import Heartbeat, Memory, Message, Meta, Status
 from stream.messaging.topics import BY_KIND
 from stream.messaging.writer import Writer
 from stream.outside import Outside
+from stream.reload import Reload
+from stream.revision import Revision
+from stream.status import StatusChange
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
 STOP_S = 0.9  # for the threads to end; the last words then get up to half a second more
@@ -37,16 +41,16 @@ class Daemon:
 
     Args:
         stop: set by a signal handler, say.
-        captures: one a camera.
+        cameras: those that it begins with.
         inference: started, and opened without failure.
         inbox: where captures and inference put what they have.
         writer: of predictions, explanations and events.
         outside: subscribers, events, operators: opened, and closed by whoever opened it.
-        meta: makes the meta message.
+        reload: knows when the configuration is another one.
+        meta: makes the meta message of a configuration.
 
     Attributes:
         show: what else is done with each message sent, such as drawing it.
-        monitors: what is known of each camera, by name.
         abandoned: the threads that did not end in time.
     """
 
@@ -54,26 +58,28 @@ class Daemon:
         self,
         *,
         stop: threading.Event,
-        captures: Sequence[CaptureThread],
+        cameras: Cameras,
         inference: InferenceThread,
         inbox: Inbox,
         envelope: Envelope,
         writer: Writer,
         outside: Outside,
-        meta: Callable[[], Meta],
+        reload: Reload,
+        meta: Callable[[Config], Meta],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._stop = stop
-        self._captures = captures
+        self.cameras = cameras
         self._inference = inference
         self._inbox = inbox
-        self.monitors = {capture.camera.name: CameraMonitor(capture) for capture in captures}
         self._envelope = envelope
         self._writer = writer
+        self._outside = outside
         self._events = outside.events
         self._publisher = outside.publisher
         self._answers = outside.answers
         self._evidence = outside.evidence
+        self._reload = reload
         self._meta = meta
         self._ledger = outside.ledger
         self._systemd = outside.systemd
@@ -93,10 +99,9 @@ class Daemon:
         """
         orderly = False
         try:
-            self._send(self._meta())
+            self._send(self._meta(self._reload.config))
             self._publish_events(self._events.begin())
-            for capture in self._captures:
-                capture.start()
+            self.cameras.start()
             self._ledger.phase = "running"
             self._systemd.ready()
             while not self._stop.is_set() and self._turn():
@@ -112,23 +117,62 @@ class Daemon:
         recognising = self._inference.is_alive()  # before taking: what it left is then in the inbox
         news = self._inbox.take(POLL_S)
         for item in news:
-            if isinstance(item, Recognised):
-                self._publish_recognised(item)
-            elif isinstance(item, EvidenceReady):
+            if isinstance(item, EvidenceReady):
                 self._publish_events(self._events.attach(item.event_id, item.evidence))
+            elif self._is_of_nobody(item):
+                continue
+            elif isinstance(item, Recognised):
+                self._publish_recognised(item)
             else:
-                self.monitors[item.camera].changed(item)
+                self.cameras.monitors[item.camera].changed(item)
                 self._publish_status(item.camera)
         self._publisher.serve()
         if self._answers is not None:
             self._answers.serve()
         if self._clock_ns() >= self._next_beat_ns:
             self._beat()
-            for capture in self._captures:
-                capture.supervise()
+            self.cameras.supervise()
+        if (revision := self._reload.due()) is not None:
+            self._revise(revision)
+        self._ledger.configuration_taken = self._reload.succeeded
         if self._inference.failure is not None:
             raise self._inference.failure
         return recognising or bool(news)
+
+    def _is_of_nobody(self, item: Recognised | StatusChange) -> bool:
+        """Whether it is of a camera that was taken out, or altered, before it got here."""
+        if isinstance(item, Recognised):
+            camera, epoch = item.recognition.camera, item.recognition.epoch
+        else:
+            camera, epoch = item.camera, item.epoch
+        monitor = self.cameras.monitors.get(camera)
+        return monitor is None or epoch < monitor.first_epoch
+
+    def _revise(self, revision: Revision) -> None:
+        """Goes on with a new configuration; all of it, or nothing where it can't be."""
+        try:
+            check_sources(revision.added)
+            self._outside.check(revision.config)
+        except StreamError as error:
+            self._reload.refuse(error)
+            return
+        self._systemd.reloading()
+        for name in revision.removed:
+            monitor = self.cameras.monitors[name]
+            if monitor.state != "ended":
+                monitor.ended("it was taken out of the configuration, or altered in it")
+                self._publish_status(name)
+            self.cameras.remove(name)
+            self._away.pop(name, None)
+        self._publish_events(self._outside.revise(revision.config))
+        for camera in revision.added:
+            self.cameras.add(camera)
+        for name in revision.removed:
+            if name not in self.cameras.monitors:
+                self._publisher.forget(name)
+        self._reload.accept(revision)
+        self._send(self._meta(revision.config))
+        self._systemd.ready()
 
     def _publish_recognised(self, item: Recognised) -> None:
         camera, now_ns = item.recognition.camera, self._clock_ns()
@@ -141,11 +185,11 @@ class Daemon:
         if frame is not None and now_ns >= self._next_explain_ns.get(camera, now_ns):
             self._next_explain_ns[camera] = now_ns + int(EXPLAIN_EVERY_S * 1e9)
             self._send(*self._writer.explain(item.sample, item.recognition, prediction, frame))
-        if self.monitors[camera].recognised(item.sample.sample.shed_before, now_ns):
+        if self.cameras.monitors[camera].recognised(item.sample.sample.shed_before, now_ns):
             self._publish_status(camera)
 
     def _publish_status(self, camera: str) -> None:
-        monitor = self.monitors[camera]
+        monitor = self.cameras.monitors[camera]
         status = Status(
             **self._envelope.fields("status", camera, monitor.epoch),
             **monitor.status_fields(self._clock_ns()),
@@ -166,7 +210,7 @@ class Daemon:
                     event.peak,
                 )  # fmt: skip
             self._send(self._writer.event(event, change.sequence))
-            if self._evidence is not None and self._events.wants_evidence(event):
+            if self._evidence is not None and change.wants_evidence:
                 self._evidence.follow(event)
 
     def _log_status(self, status: Status) -> None:
@@ -194,7 +238,7 @@ class Daemon:
             self._next_beat_ns = now_ns + int(BEAT_EVERY_S * 1e9)
         self._events.tidy(self._envelope.now_ns())
         last_ns = self._inference.last_done_ns
-        cameras = tuple(monitor.health(now_ns) for monitor in self.monitors.values())
+        cameras = tuple(monitor.health(now_ns) for monitor in self.cameras.monitors.values())
         live = sum(health.state == "live" for health in cameras)
         self._systemd.says(f"{live} of {len(cameras)} cameras live")
         depths = {f"samples:{health.camera}": health.queue_depth for health in cameras}
@@ -225,23 +269,23 @@ class Daemon:
 
     def _end(self, *, orderly: bool) -> None:
         """Stops every thread, by a deadline, and says so to the subscribers."""
-        deadline_ns = time.monotonic_ns() + int(STOP_S * 1e9)
+        deadline_s = time.monotonic() + STOP_S
         self._ledger.phase = "stopping"
         self._systemd.stopping()
         self._inbox.close()
-        threads: list[CaptureThread | InferenceThread] = [*self._captures, self._inference]
-        for thread in threads:
-            thread.stop()
-        for thread in threads:
-            if thread.is_alive():
-                thread.join(max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9))
-            if thread.is_alive():
-                self.abandoned.append(thread.name)
-                _log.warning("thread %s did not end in time; it is left behind", thread.name)
+        self.cameras.stop()
+        self._inference.stop()
+        self.abandoned = self.cameras.join(deadline_s)
+        if self._inference.is_alive():
+            self._inference.join(max(0.0, deadline_s - time.monotonic()))
+        if self._inference.is_alive():
+            self.abandoned.append(self._inference.name)
+        for name in self.abandoned:
+            _log.warning("thread %s did not end in time; it is left behind", name)
         ended = self._events.stop()  # stored, even where nobody can be told any more
         if orderly:
             self._publish_events(ended)
-            for camera, monitor in self.monitors.items():
+            for camera, monitor in self.cameras.monitors.items():
                 if monitor.state != "ended":
                     monitor.ended("the daemon was stopped")
                     self._publish_status(camera)

@@ -84,18 +84,20 @@ class CameraMonitor:
 
     Args:
         capture: its thread, asked for its numbers when they are needed.
+        epoch: its first stream epoch.
 
     Attributes:
         state, reason, detail: as last told by the capture thread.
+        first_epoch: what is of an earlier one is of a camera that had this name before.
         epoch: the newest stream epoch that was told.
     """
 
-    def __init__(self, capture: CaptureThread) -> None:
+    def __init__(self, capture: CaptureThread, epoch: int = 0) -> None:
         self.name = capture.camera.name
         self.state: State = "connecting"
         self.reason: Reason | None = None
         self.detail = ""
-        self.epoch = 0
+        self.first_epoch = self.epoch = epoch
         self._capture = capture
         self._overload = Overload()
         self._predictions = Rate()

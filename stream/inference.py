@@ -69,7 +69,10 @@ class InferenceThread(threading.Thread):
             recogniser = self._open_recogniser()
             self.opened.set()
             while not self._stop_asked.is_set() and not self._batcher.drained:
-                if batch := self._batcher.next(POLL_S):
+                batch = self._batcher.next(POLL_S)
+                for camera in self._batcher.removed():
+                    recogniser.forget(camera)
+                if batch:
                     self._step(recogniser, batch)
         except Exception as error:  # noqa: BLE001  the main thread reports it and ends the process
             self.failure = error

@@ -62,12 +62,19 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
 
 def start_logging(level: int, secrets: Iterable[str] = (), form: Form = "text") -> None:
-    """Sends everything from `level` up to stderr; may be called again, with more secrets."""
+    """Sends everything from `level` up to stderr; may be called again."""
     handler = StderrHandler()
     handler.setFormatter((JsonFormatter if form == "json" else MaskingFormatter)(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+
+
+def mask_also(secrets: Iterable[str]) -> None:
+    """From now on no line shows these, either."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, MaskingFormatter):
+            handler.formatter.secrets += tuple(secrets)
 
 
 def complain(sentence: str) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.manifest import Manifest
 from stream.config import Config, HttpConfig
 from stream.events.courier import Courier, Sink, stop_couriers
-from stream.events.desk import EventDesk
-from stream.events.rule import RuleConfig
+from stream.events.desk import Change, EventDesk
+from stream.events.rule import RuleConfig, check_labels
 from stream.events.store import EventStore
 from stream.inbox import Inbox
 from stream.messaging.answers import Answers
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from stream.evidence.keeper import EvidenceKeeper
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Outside:
     """What the daemon's main thread talks to.
 
-    answers: None where nobody may ask. evidence: None where none is kept.
+    answers: None where nobody may ask. evidence: None where none is kept. sinks: whoever else is
+    told of events. manifest: the bundle's, whose labels rules may name.
     """
 
     publisher: Publisher
@@ -41,6 +43,39 @@ class Outside:
     evidence: EvidenceKeeper | None
     ledger: Ledger
     systemd: Systemd
+    sinks: Sequence[Sink]
+    manifest: Manifest
+    _store: EventStore | None = None  # opened, and not yet in use
+
+    def check(self, config: Config) -> None:
+        """Makes sure that `revise` can take this configuration.
+
+        Raises:
+            ConfigError: a rule names a label that the bundle lacks.
+            StoreError: it brings the first rule, and the event store can't be opened.
+        """
+        check_labels(config.rules, self.manifest.classes, self.manifest.name)
+        if config.rules and not self.events.is_stored:
+            self._store = EventStore(Path(config.events.store))
+
+    def revise(self, config: Config) -> list[Change]:
+        """Goes on with other cameras and rules; returns what that changed of events."""
+        changes = [] if self._store is None else self.events.keep_in(self._store)
+        self._store = None
+        changes += self.events.revise(config.rules)
+        if self.evidence is not None:
+            self.evidence.revise(config.cameras, config.rules)
+        for sink in self.sinks:
+            sink.revise(rules_by_camera(config))
+        return changes
+
+
+def rules_by_camera(config: Config) -> Mapping[str, Sequence[RuleConfig]]:
+    """The rules that hold for each camera."""
+    return {
+        camera.name: [rule for rule in config.rules if rule.holds_for(camera.name)]
+        for camera in config.cameras
+    }
 
 
 @contextmanager
@@ -55,7 +90,8 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
     ledger, systemd = Ledger(), Systemd()
     systemd.says("opening the engine")
     with ExitStack() as stack:
-        events = stack.enter_context(_event_desk(config, opening))
+        sinks = list(_sinks(config))
+        events = stack.enter_context(_event_desk(config, opening, sinks))
         stack.enter_context(_http_side(config.http, ledger))
         keys = None if config.publish.keys is None else KeyFolder(Path(config.publish.keys))
         insecure = config.publish.insecure
@@ -80,11 +116,13 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
             evidence=stack.enter_context(_evidence(config, inbox)),
             ledger=ledger,
             systemd=systemd,
+            sinks=sinks,
+            manifest=opening.manifest,
         )
 
 
 @contextmanager
-def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
+def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iterator[EventDesk]:
     """The rules' desk; where there are any, with its store open, and couriers to every sink."""
     path = Path(config.events.store)
     couriers: list[Courier] = []
@@ -108,7 +146,7 @@ def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
     )
     with ExitStack() as stack:
         stack.callback(desk.close)
-        couriers += [Courier(path, sink) for sink in _sinks(config)]
+        couriers += [Courier(path, sink) for sink in sinks]
         for courier in couriers:
             courier.start()
         stack.callback(stop_couriers, couriers)
@@ -117,8 +155,8 @@ def _event_desk(config: Config, opening: Opening) -> Iterator[EventDesk]:
 
 @contextmanager
 def _evidence(config: Config, inbox: Inbox) -> Iterator[EvidenceKeeper | None]:
-    """Who keeps evidence of events, where the configuration says so and there are any."""
-    if config.evidence is None or not config.rules:
+    """Who keeps evidence of events, where the configuration says so."""
+    if config.evidence is None:
         yield None
         return
     from stream.evidence.keeper import EvidenceKeeper
@@ -141,11 +179,7 @@ def _sinks(config: Config) -> Iterator[Sink]:
     if config.mqtt is not None:
         from stream.events.mqtt import Mqtt
 
-        cameras: Mapping[str, list[RuleConfig]] = {
-            camera.name: [rule for rule in config.rules if rule.holds_for(camera.name)]
-            for camera in config.cameras
-        }
-        yield Mqtt(config.mqtt, site=config.site, node=config.node, cameras=cameras)
+        yield Mqtt(config.mqtt, site=config.site, node=config.node, cameras=rules_by_camera(config))
 
 
 @contextmanager

@@ -67,12 +67,18 @@ class Stretch:
 
 
 def replay(
-    config: Config, *, as_json: bool, only_rules: bool = False, picture: Path | None = None
+    config: Config,
+    *,
+    as_json: bool,
+    only_rules: bool = False,
+    picture: Path | None = None,
+    truth: Path | None = None,
 ) -> None:
     """Plays the configuration's last source, which must be a file.
 
     only_rules: tell of the events that the configuration's rules make of it, and of nothing else.
-    picture: draw them there, too, as an SVG.
+    picture: draw them there, too, as an SVG. truth: what really happens in the file; say how well
+        they agree with it.
 
     Raises:
         ConfigError: it is no file, or a rule names a label that the bundle lacks.
@@ -100,6 +106,7 @@ def replay(
                 window_s=opening.manifest.window_s,
                 as_json=as_json,
                 picture=picture,
+                truth=truth,
             )
         elif as_json:
             for item in played:

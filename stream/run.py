@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
 from engine.recogniser import Recogniser
 from stream.batching import Batcher
+from stream.cameras import Cameras, check_sources
 from stream.capture import CaptureThread
 from stream.config import CameraConfig, Config
 from stream.daemon import BEAT_EVERY_S, Daemon
@@ -23,6 +24,7 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
+from stream.reload import Reload
 from stream.samples import SampleQueue
 from stream.screen import ScreenThread, Terminal
 from stream.sources.open import open_source
@@ -36,10 +38,11 @@ POLL_S = 0.1
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, *, stop: Event, show: bool) -> None:
+def run(reload: Reload, *, stop: Event, show: bool) -> None:
     """Watches the cameras until `stop` is set, or until every source has ended.
 
     Args:
+        reload: with the configuration to begin with; says when there is another one.
         stop: set by a signal's handler; may be set at any time, before the start as well.
         show: draw the live table on stdout, too.
 
@@ -50,30 +53,58 @@ def run(config: Config, *, stop: Event, show: bool) -> None:
         EngineError: the bundle or the engine fails.
         SourceError: every source has ended, and one of them not as it should.
     """
+    config = reload.config
     opening = open_bundle(config)
     check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
-    wakeup = Event()
-    queues = {camera.name: _queue(camera, opening, wakeup) for camera in config.cameras}
+    check_sources(config.cameras)
     inbox = Inbox()
     with opened_outside(config, opening, inbox) as outside:
-        daemon = _daemon(config, opening, outside, inbox, queues, wakeup, stop)
+        wakeup = Event()
+        batcher = Batcher({}, wakeup=wakeup)
+        cameras = Cameras(_make_capture(opening, outside, inbox, wakeup), batcher)
+        for camera in config.cameras:
+            cameras.add(camera)
+        daemon = _daemon(reload, opening, outside, inbox, cameras, batcher, stop)
         if daemon is not None:
             with _screen(show) as daemon.show:
                 daemon.run()
     if daemon is not None and not stop.is_set():
-        _report_ends(daemon)
+        _report_ends(cameras)
+
+
+def _make_capture(
+    opening: Opening, outside: Outside, inbox: Inbox, wakeup: Event
+) -> Callable[[CameraConfig, int], CaptureThread]:
+    capacity = max(SMALLEST_QUEUE, round(opening.manifest.prediction_hz * QUEUE_S))
+
+    def make(camera: CameraConfig, epoch: int) -> CaptureThread:
+        realtime = bool(camera.realtime)
+        source = open_source(camera.url, SourceOptions(realtime=realtime))  # made, not opened
+        return CaptureThread(
+            camera,
+            manifest=opening.manifest,
+            flow=opening.open_flow(),
+            queue=SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set),
+            on_status=inbox.put,
+            bound_px=opening.flow_entry.bound_px,
+            packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
+            epoch=epoch,
+        )
+
+    return make
 
 
 def _daemon(
-    config: Config,
+    reload: Reload,
     opening: Opening,
     outside: Outside,
     inbox: Inbox,
-    queues: Mapping[str, SampleQueue],
-    wakeup: Event,
+    cameras: Cameras,
+    batcher: Batcher,
     stop: Event,
 ) -> Daemon | None:
     """The daemon with its engine open; None where it was asked to stop first."""
+    config = reload.config
     engine: Engine | None = None
 
     def open_recogniser() -> Recogniser:
@@ -81,11 +112,7 @@ def _daemon(
         engine = opening.open_engine(config, say)
         return engine.recogniser
 
-    inference = InferenceThread(
-        open_recogniser=open_recogniser,
-        batcher=Batcher(queues, wakeup=wakeup),
-        deliver=inbox.put,
-    )
+    inference = InferenceThread(open_recogniser=open_recogniser, batcher=batcher, deliver=inbox.put)
     with progress_on_stderr() as say:
         inference.start()
         _wait_until_opened(inference, stop, outside.ledger)
@@ -93,26 +120,14 @@ def _daemon(
         return None
     envelope = Envelope(config.site, config.node)
     model = opening.model(engine.graphs)
-    cameras = ", ".join(camera.name for camera in config.cameras)
     _log.info(
         "gesta %s watches %s with bundle %s on %s %s, flow %s; published on %s",
-        version(), cameras, model.bundle, model.runner, model.precision, model.flow,
-        outside.publisher.endpoint,
+        version(), ", ".join(cameras.monitors), model.bundle, model.runner, model.precision,
+        model.flow, outside.publisher.endpoint,
     )  # fmt: skip
     return Daemon(
         stop=stop,
-        captures=[
-            CaptureThread(
-                camera,
-                manifest=opening.manifest,
-                flow=opening.open_flow(),
-                queue=queues[camera.name],
-                on_status=inbox.put,
-                bound_px=opening.flow_entry.bound_px,
-                packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
-            )
-            for camera in config.cameras
-        ],
+        cameras=cameras,
         inference=inference,
         inbox=inbox,
         envelope=envelope,
@@ -120,7 +135,8 @@ def _daemon(
             envelope=envelope, manifest=opening.manifest, model=model, clock_ns=time.monotonic_ns
         ),
         outside=outside,
-        meta=lambda: _meta(config, opening, model, envelope),
+        reload=reload,
+        meta=lambda config: _meta(config, opening, model, envelope),
     )
 
 
@@ -138,13 +154,6 @@ def _screen(show: bool) -> Iterator[Callable[[Message], None]]:
         screen.stop(timeout_s=0.5)
 
 
-def _queue(camera: CameraConfig, opening: Opening, wakeup: Event) -> SampleQueue:
-    realtime = bool(camera.realtime)
-    source = open_source(camera.url, SourceOptions(realtime=realtime))  # made, not opened
-    capacity = max(SMALLEST_QUEUE, round(opening.manifest.prediction_hz * QUEUE_S))
-    return SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set)
-
-
 def _wait_until_opened(inference: InferenceThread, stop: Event, ledger: Ledger) -> None:
     """Returns early where it is asked to stop. Raises what opening raised."""
     while not inference.opened.wait(POLL_S):
@@ -156,9 +165,9 @@ def _wait_until_opened(inference: InferenceThread, stop: Event, ledger: Ledger) 
         raise inference.failure
 
 
-def _report_ends(daemon: Daemon) -> None:
+def _report_ends(cameras: Cameras) -> None:
     """Raises where a source ended with a reason: the user should not take it for a success."""
-    for monitor in daemon.monitors.values():
+    for monitor in cameras.monitors.values():
         if monitor.reason is not None:
             raise SourceError(monitor.reason, f"{monitor.name}: {monitor.detail}")
         if monitor.state != "ended":

@@ -35,10 +35,11 @@ class Sampler:
         bound_px: the flow's quantiser bound; by default that of the manifest's entry for `flow`.
         explain: keep the whole frame with each sample.
         region: corners of the part of each frame that is looked at; all of it where there are none.
+        epoch: the first one's number.
         monotonic_ns: the clock for ages and latencies.
 
     Attributes:
-        epoch: the stream epoch of the newest frame, from 0.
+        epoch: the stream epoch of the newest frame.
         epoch_reason: why it began; None for the first.
         dropped: frames lost so far by cause: "thinned" here, others by `count_dropped`.
         repeated: ticks that had to repeat the frame before, so far.
@@ -54,10 +55,11 @@ class Sampler:
         bound_px: float | None = None,
         explain: bool = False,
         region: Sequence[Point] = (),
+        epoch: int = 0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.camera = camera
-        self.epoch = 0
+        self.epoch = epoch
         self.epoch_reason: Reason | None = None
         self.dropped: dict[str, int] = {"thinned": 0}
         self.repeated = 0

@@ -1,9 +1,13 @@
-"""How SIGTERM, SIGINT (Ctrl-C) and SIGHUP (a terminal that is closed) stop the daemon."""
+"""How SIGTERM, SIGINT (Ctrl-C) and SIGHUP (a terminal that is closed) stop the daemon.
+
+Where there is no terminal, SIGHUP asks to read the configuration again, as it does of any daemon.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +45,15 @@ def stopped_by_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def reload_on_hangup() -> Event:
+    """An event that SIGHUP sets from now on, unless a terminal would send it, to end us."""
+    asked = Event()
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    if not any(stream is not None and stream.isatty() for stream in streams):
+        signal.signal(signal.SIGHUP, lambda signum, frame: asked.set())  # noqa: ARG005
+    return asked
 
 
 def ignore_signals() -> None:

@@ -1,4 +1,4 @@
-"""What systemd is told (sd_notify): that the daemon is ready, lives, and stops.
+"""What systemd is told (sd_notify): that the daemon is ready, lives, reads anew, and stops.
 
 One datagram each, to the socket that systemd names. Under anything else nothing is said.
 """
@@ -40,6 +40,10 @@ class Systemd:
     def ready(self) -> None:
         """The service is started."""
         self._tell("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` says when that is done."""
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={self._clock_ns() // 1000}")
 
     def stopping(self) -> None:
         """The service is being stopped."""

@@ -132,8 +132,10 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     every: use each second, third, ... clip of a set only. views: the centre crop, and views - 1
     random ones of each clip. folds: of the cross-fitted
-    binary classifiers. learning_rate is divided by 10 every `step_every` iterations. seed: added to
-    the recipe's, for other weights to start from, batches and folds on the same first stage.
+    binary classifiers. learning_rate is divided by 10 every `step_every` iterations; the
+    classifier, which the first stage has trained already, learns at classifier_rate times that (0:
+    it stays as it is). seed: added to the recipe's, for other weights to start from, batches and
+    folds on the same first stage.
     """
 
     draw: dict[str, Count]
@@ -142,6 +144,7 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     iterations: Count = 15000
     step_every: Count = 3000
     learning_rate: Positive = 0.001
+    classifier_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     momentum: float = 0.9
     batch: Count = 128
     weight_decay: float = 0.0005

@@ -73,8 +73,11 @@ def train_stage2(
             of the same `trained_on`. history: the run's folder, for its curves.
     """
     device = head.classifier.weight.device
+    classifier = list(head.classifier.parameters())
+    others = [*head.lstm.parameters(), *head.attention.parameters()]
+    shares = (1.0, settings.classifier_rate)  # of the learning rate
     optimiser = torch.optim.SGD(
-        head.parameters(),
+        [{"params": others}, {"params": classifier}],
         lr=settings.learning_rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
@@ -100,8 +103,8 @@ def train_stage2(
             seed_torch(device, seed, iteration)
             drop = (iteration - 1) // settings.step_every
             rate = settings.learning_rate / 10**drop
-            for parameters in optimiser.param_groups:
-                parameters["lr"] = rate
+            for parameters, share in zip(optimiser.param_groups, shares, strict=True):
+                parameters["lr"] = rate * share
             chosen = _draw(clips, settings, rng)
             batch = window_batch(chosen, segments, frames_per_segment, rng)
             features, labels, false = (part.to(device) for part in batch)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from stream.errors import StoreError
 from stream.events.event import Event
 from stream.events.outbox import Outbox
+from stream.events.rule import RuleConfig
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # between attempts; doubled each time
 LOOK_EVERY_S = 5.0  # for changes that nobody woke it for
@@ -43,6 +44,10 @@ class Sink(Protocol):
 
     def present(self, camera: str, here: bool) -> None:
         """Takes note that a camera came or went; never waits. May be called by any thread."""
+        ...
+
+    def revise(self, cameras: Mapping[str, Sequence[RuleConfig]]) -> None:
+        """Takes note of other cameras, and rules for each; never waits. Of the main thread."""
         ...
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from stream.events.event import EndReason, Event
 from stream.events.evidence import Evidence
 from stream.events.rule import RuleConfig
 from stream.events.store import EventStore
+from stream.events.stream_clock import StreamClock
 from stream.events.track import Observation, Track
 from stream.messaging.messages import Prediction, Status, time_ns
 
@@ -26,10 +27,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A revision of an event. sequence: its number in the store; None where it isn't stored."""
+    """A revision of an event.
+
+    sequence: its number in the store; None where it isn't stored.
+    wants_evidence: whether its rule has evidence kept.
+    """
 
     event: Event
     sequence: int | None = None
+    wants_evidence: bool = False
 
 
 class EventDesk:
@@ -58,10 +64,7 @@ class EventDesk:
         keep_s: float = 0.0,
         observed: Callable[[str, Observation], None] = lambda rule, seen: None,  # noqa: ARG005
     ) -> None:
-        self._rules = rules
-        self._columns = {
-            rule.name: [classes.index(label) for label in rule.labels] for rule in rules
-        }
+        self._classes = classes
         self._window_s = window_s
         self._store = store
         self._told_of_stored = stored
@@ -70,10 +73,45 @@ class EventDesk:
         self._observed = observed
         self._tracks: dict[str, list[Track]] = {}  # by camera
         self._clocks: dict[str, StreamClock] = {}
-        self._wants_evidence = {rule.name for rule in rules if rule.evidence}
         self._awaited: dict[str, Event] = {}  # ended, and evidence of it may come
         self._unstored: list[Event] = []  # told, but still to be written
         self._tidy_ns = self._retry_ns = 0
+        self._take(rules)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether changes are written before they are given out."""
+        return self._store is not None
+
+    def keep_in(self, store: EventStore) -> list[Change]:
+        """From now on changes are written there first; it is closed with this desk."""
+        self._store = store
+        return self.begin()
+
+    def revise(self, rules: Sequence[RuleConfig]) -> list[Change]:
+        """Goes on with other rules. What began by one that is gone, altered or switched off is
+        over; one that stays as it is notices nothing.
+        """
+        tracks = [track for tracks in self._tracks.values() for track in tracks]
+        ended = [
+            each
+            for track in tracks
+            if track.rule not in rules or not track.rule.enabled
+            for each in _only(track.lose("disabled"))
+        ]
+        changes = self._stored(ended)
+        self._take(rules)
+        self._tracks = {
+            camera: [
+                next((track for track in old if track.rule == rule), None)
+                or Track(rule, site=old[0].site, camera=camera)
+                for rule in rules
+                if rule.holds_for(camera)
+            ]
+            for camera, old in self._tracks.items()
+            if old  # else they are made with the next prediction
+        }
+        return changes
 
     @property
     def open_events(self) -> tuple[Event, ...]:
@@ -145,10 +183,6 @@ class EventDesk:
         event = self._awaited.pop(event_id, None)
         return [] if event is None else self._stored([event.kept(evidence)])
 
-    def wants_evidence(self, event: Event) -> bool:
-        """Whether its rule has evidence kept."""
-        return event.rule in self._wants_evidence
-
     def stop(self) -> list[Change]:
         """Ends every event, since nobody watches any more."""
         changed = [each for camera in self._tracks for each in self._lose(camera, "shutdown")]
@@ -183,6 +217,13 @@ class EventDesk:
         if self._store is not None:
             self._store.close()
 
+    def _take(self, rules: Sequence[RuleConfig]) -> None:
+        self._rules = rules
+        self._columns = {
+            rule.name: [self._classes.index(label) for label in rule.labels] for rule in rules
+        }
+        self._keeps_evidence = {rule.name for rule in rules if rule.evidence}
+
     def _before_end_ns(self, prediction: Prediction) -> int:
         """How long before the newest frame the one was that has most of the temporal attention."""
         weights = prediction.attention.temporal
@@ -210,50 +251,34 @@ class EventDesk:
         self._awaited |= {
             event.event_id: event
             for event in events
-            if not event.is_open and event.evidence is None and self.wants_evidence(event)
+            if not event.is_open and event.evidence is None and self._wants_evidence(event)
         }
         while len(self._awaited) > AWAITED_AT_MOST:
             del self._awaited[next(iter(self._awaited))]
         waiting = self._unstored + events
         if self._store is None or not waiting:
-            return [Change(event) for event in events]
+            return [self._change(event) for event in events]
         try:
             sequences = self._store.write(waiting)
         except StoreError as error:
             if not self._unstored:  # once, and not for each change of a full disk's week
                 _log.error("%s; events go on unstored until then", error)
             self._unstored = waiting[-UNSTORED_AT_MOST:]
-            return [Change(event) for event in events]
+            return [self._change(event) for event in events]
         if self._unstored:
             _log.warning("events are stored again, those of the meantime too")
         skipped, self._unstored = len(self._unstored), []
         self._told_of_stored()
         return [
-            Change(event, sequence)
+            self._change(event, sequence)
             for event, sequence in zip(events, sequences[skipped:], strict=True)
         ]
 
+    def _change(self, event: Event, sequence: int | None = None) -> Change:
+        return Change(event, sequence, self._wants_evidence(event))
 
-class StreamClock:
-    """The time of one camera's stream, in seconds: it goes on over a cut, and never back."""
-
-    def __init__(self) -> None:
-        self._epoch: int | None = None
-        self._position_s = self._now_s = 0.0
-        self._capture_ns = 0
-
-    def begins_anew(self, epoch: int) -> bool:
-        """Whether a prediction of this epoch is the first after a cut."""
-        return self._epoch not in (None, epoch)
-
-    def advance(self, epoch: int, position_s: float, capture_ns: int) -> float:
-        """The time at a prediction: by the grid inside an epoch, else by the capture times."""
-        if self._epoch == epoch:
-            self._now_s += max(0.0, position_s - self._position_s)
-        elif self._epoch is not None:
-            self._now_s += max(0.0, (capture_ns - self._capture_ns) / 1e9)
-        self._epoch, self._position_s, self._capture_ns = epoch, position_s, capture_ns
-        return self._now_s
+    def _wants_evidence(self, event: Event) -> bool:
+        return event.rule in self._keeps_evidence
 
 
 def _only(event: Event | None) -> Iterable[Event]:

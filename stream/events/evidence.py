@@ -8,8 +8,13 @@ import msgspec
 
 
 class ClipFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An MP4 of the camera's packets, not coded anew. Times in UTC, RFC 3339.
+    """An MP4 of the camera's own packets, not coded anew. Times in UTC, RFC 3339.
 
+    uri: of the file, on the daemon's machine.
+    sha256: of the file.
+    size_bytes: of the file.
+    start: the time of its first picture.
+    end: the time of its last picture.
     covers_event: it begins before the event does, and ends after it.
     """
 
@@ -22,7 +27,12 @@ class ClipFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A JPEG of the frame that the model looked at most when it was surest."""
+    """A JPEG of the frame that the model looked at most when it was surest.
+
+    uri: of the file, on the daemon's machine.
+    sha256: of the file.
+    at: when the camera saw it.
+    """
 
     uri: str
     sha256: str
@@ -30,7 +40,13 @@ class SnapshotFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """error: why something is missing, as a sentence."""
+    """What was kept of an event.
+
+    clip: an MP4 of the camera's own packets, not coded anew; null where there is none.
+    snapshot: a JPEG of the frame that the model looked at most when it was surest; null where
+        there is none.
+    error: why something is missing, as a sentence; null where nothing is.
+    """
 
     clip: ClipFile | None = None
     snapshot: SnapshotFile | None = None

@@ -10,8 +10,6 @@ DISCOVERY/...                     what Home Assistant makes entities of; retaine
 
 from __future__ import annotations
 
-import hashlib
-import json
 import ssl
 import threading
 import uuid
@@ -27,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from stream.errors import ConfigError
 from stream.events.courier import DeliveryError
 from stream.events.event import Event
+from stream.events.home_assistant import discovery
 from stream.events.receivers import MqttConfig
 from stream.events.report import report
 from stream.events.rule import RuleConfig
@@ -66,6 +65,8 @@ class Mqtt:
         self._refusal = ""
         self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
         self._present = dict.fromkeys(cameras, False)
+        self._gone: set[str] = set()  # topics whose retained message is to be deleted
+        self._lock = threading.Lock()  # of what revisions change: paho's thread reads it, too
         self._availability = f"{config.base}/{site}/node/{node}/availability"
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -104,13 +105,17 @@ class Mqtt:
         elif self._open.get(key) == event.event_id:
             del self._open[key]
         sent = [
-            self._client.publish(f"{topic}/event", report(sequence, event, node=self._node), qos=1),
-            self._client.publish(
-                f"{topic}/{event.rule}/state", self._state(*key), qos=1, retain=True
-            ),
+            self._client.publish(f"{topic}/event", report(sequence, event, node=self._node), qos=1)
         ]
-        if (image := _snapshot(event)) is not None:
-            sent.append(self._client.publish(f"{topic}/snapshot", image, qos=1, retain=True))
+        with self._lock:  # what a broker keeps of a camera or a rule that is gone would stay
+            rules = [rule.name for rule in self._cameras.get(event.camera, ())]
+            if event.rule in rules:
+                state = self._state(*key)
+                sent.append(
+                    self._client.publish(f"{topic}/{event.rule}/state", state, qos=1, retain=True)
+                )
+            if event.camera in self._cameras and (image := _snapshot(event)) is not None:
+                sent.append(self._client.publish(f"{topic}/snapshot", image, qos=1, retain=True))
         for each in sent:
             try:
                 each.wait_for_publish(ARRIVES_WITHIN_S)
@@ -123,9 +128,21 @@ class Mqtt:
 
     def present(self, camera: str, here: bool) -> None:
         """Whether a camera's sensors mean anything now."""
+        if camera not in self._present:
+            return  # the last word on one that was taken out
         self._present[camera] = here
         if self._connected.is_set():
             self._publish_presence(camera)
+
+    def revise(self, cameras: Mapping[str, Sequence[RuleConfig]]) -> None:
+        """Announces what is new, and deletes what the broker keeps of what is gone."""
+        with self._lock:
+            before = self._retained()
+            self._cameras = cameras
+            self._present = {camera: self._present.get(camera, False) for camera in cameras}
+            self._gone = (self._gone | before) - self._retained()
+            if self._connected.is_set() and not self._closed.is_set():
+                self._publish_all()
 
     def close(self) -> None:
         """Says that nobody watches any more."""
@@ -157,12 +174,8 @@ class Mqtt:
         client.publish(self._availability, "online", qos=1, retain=True)
         if self._config.discovery:
             client.subscribe(f"{self._config.discovery}/status", qos=1)
-            self._announce()
-        for camera, rules in self._cameras.items():
-            self._publish_presence(camera)
-            for rule in rules:
-                topic = f"{self._config.base}/{self._site}/{camera}/{rule.name}/state"
-                client.publish(topic, self._state(camera, rule.name), qos=1, retain=True)
+        with self._lock:
+            self._publish_all()
         self._connected.set()
 
     def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
@@ -171,7 +184,20 @@ class Mqtt:
     def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         """Home Assistant has started anew, and asks who is there."""
         if message.payload == b"online":
-            self._announce()
+            with self._lock:
+                self._announce()
+
+    def _publish_all(self) -> None:
+        """All that the broker is to keep."""
+        for topic in self._gone:
+            self._client.publish(topic, b"", qos=1, retain=True)
+        self._gone = set()
+        self._announce()
+        for camera, rules in self._cameras.items():
+            self._publish_presence(camera)
+            for rule in rules:
+                topic = f"{self._config.base}/{self._site}/{camera}/{rule.name}/state"
+                self._client.publish(topic, self._state(camera, rule.name), qos=1, retain=True)
 
     def _publish_presence(self, camera: str) -> None:
         topic = f"{self._config.base}/{self._site}/{camera}/availability"
@@ -183,72 +209,34 @@ class Mqtt:
 
     def _announce(self) -> None:
         """Tells Home Assistant what there is."""
-        for topic, payload in self.discovery():
-            self._client.publish(topic, json.dumps(payload), qos=1, retain=True)
+        for topic, payload in self._discovery().items():
+            self._client.publish(topic, payload, qos=1, retain=True)
 
-    def discovery(self) -> list[tuple[str, dict[str, Any]]]:
-        """Topics and payloads of Home Assistant's MQTT discovery: for each camera a device with an
-        event entity, a picture, and a binary sensor a rule.
-        """
-        found = []
-        for camera, rules in self._cameras.items():
-            topic = f"{self._config.base}/{self._site}/{camera}"
-            own = f"gesta_{camera}_{_digest(self._site, camera)}"
-            common = {
-                "availability": [
-                    {"topic": self._availability},
-                    {"topic": f"{topic}/availability"},
-                ],
-                "availability_mode": "all",
-                "device": {
-                    "identifiers": [own],
-                    "name": f"Gesta {camera}",
-                    "manufacturer": "Gesta",
-                },
-            }
-            found.append((
-                f"{self._config.discovery}/event/{own}/config",
-                {
-                    **common,
-                    "unique_id": own,
-                    "name": "Event",
-                    "state_topic": f"{topic}/event",
-                    "event_types": ["start", "update", "end"],
-                    "value_template": "{{ {'event_type': value_json.phase, "
-                    "'rule': value_json.rule, 'label': value_json.label, "
-                    "'severity': value_json.severity, 'event_id': value_json.event_id, "
-                    "'start': value_json.start, 'end': value_json.end} | to_json }}",
-                },
-            ))  # fmt: skip
-            found.append((
-                f"{self._config.discovery}/image/{own}/config",
-                {
-                    **common,
-                    "unique_id": f"{own}_snapshot",
-                    "name": "Last event",
-                    "image_topic": f"{topic}/snapshot",
-                    "content_type": "image/jpeg",
-                },
-            ))  # fmt: skip
-            found += [
-                (
-                    f"{self._config.discovery}/binary_sensor/"
-                    f"{own}_{rule.name}_{_digest(self._site, camera, rule.name)}/config",
-                    {
-                        **common,
-                        "unique_id": f"{own}_{_digest(self._site, camera, rule.name)}",
-                        "name": rule.name,
-                        "state_topic": f"{topic}/{rule.name}/state",
-                    },
-                )
-                for rule in rules
-            ]
-        return found
+    def _discovery(self) -> dict[str, str]:
+        if not self._config.discovery:
+            return {}
+        return discovery(
+            self._config.discovery,
+            base=self._config.base,
+            site=self._site,
+            node_availability=self._availability,
+            cameras=self._cameras,
+        )
 
-
-def _digest(*names: str) -> str:
-    """Tells names apart that look the same once they are joined: a_b and c, a and b_c."""
-    return hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
+    def _retained(self) -> set[str]:
+        """Every topic about the cameras that a broker keeps."""
+        base = f"{self._config.base}/{self._site}"
+        of_cameras = {
+            f"{base}/{camera}/{what}"
+            for camera in self._cameras
+            for what in ("availability", "snapshot")
+        }
+        of_rules = {
+            f"{base}/{camera}/{rule.name}/state"
+            for camera, rules in self._cameras.items()
+            for rule in rules
+        }
+        return of_cameras | of_rules | set(self._discovery())
 
 
 def _snapshot(event: Event) -> bytes | None:

@@ -14,6 +14,7 @@ from stream.events.event import EndReason, Event
 from stream.events.picture import Lane, draw
 from stream.events.rule import RuleConfig, Severity
 from stream.events.track import Observation
+from stream.events.truth import agree, read_truth
 from stream.messaging.messages import Prediction, time_ns
 
 
@@ -109,12 +110,15 @@ def rehearse(
     window_s: float,
     as_json: bool,
     picture: Path | None,
+    truth: Path | None = None,
 ) -> None:
-    """Prints each event as it ends, and draws all of them where `picture` says.
+    """Prints each event as it ends, and draws all of them where `picture` says. Where `truth` says
+    what really happens, a line a rule says how well its events agree with it.
 
     Raises:
-        ConfigError: there is no rule, or the picture can't be written.
+        ConfigError: there is no rule, the truth can't be read, or the picture can't be written.
     """
+    actions = None if truth is None else read_truth(truth)
     rehearsal = Rehearsal(rules, classes=classes, window_s=window_s)
     count = 0
     for event in rehearsal.play(predictions):
@@ -124,6 +128,12 @@ def rehearse(
         sys.stdout.flush()
     if not as_json:
         sys.stdout.write(f"{count} events\n")
+    if actions is not None:
+        for lane in rehearsal.lanes:
+            rule = lane.rule
+            found = agree(rule.name, rule.labels, lane.events, actions, window_s=window_s)
+            line = msgspec.json.encode(found).decode() if as_json else str(found)
+            sys.stdout.write(f"{line}\n")
     if picture is not None:
         try:
             picture.write_text(draw(rehearsal.lanes), encoding="utf-8")

@@ -42,7 +42,7 @@ class Track:
     def __init__(self, rule: RuleConfig, *, site: str, camera: str) -> None:
         self.rule = rule
         self.event: Event | None = None
-        self._site = site
+        self.site = site
         self._camera = camera
         self._run: list[Observation] = []  # unbroken at or above enter: the first, and the highest
         self._above: Observation | None = None  # the last at or above exit
@@ -80,7 +80,7 @@ class Track:
         self._above, self._told_s, self._told_peak = seen, seen.at_s, highest.p
         self.event = new_event(
             self.rule,
-            site=self._site,
+            site=self.site,
             camera=self._camera,
             label=highest.label,
             start_ns=first.capture_ns,

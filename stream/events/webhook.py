@@ -14,7 +14,7 @@ import hmac
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import urllib3
 
@@ -24,6 +24,7 @@ from stream.events.courier import DeliveryError
 from stream.events.event import Event
 from stream.events.receivers import WebhookConfig
 from stream.events.report import report
+from stream.events.rule import RuleConfig
 
 # It logs whole paths, in which webhooks keep their secrets.
 logging.getLogger("urllib3").setLevel(logging.WARNING)
@@ -91,6 +92,9 @@ class Webhook:
 
     def present(self, camera: str, here: bool) -> None:
         """A receiver of posts has no use for it."""
+
+    def revise(self, cameras: Mapping[str, Sequence[RuleConfig]]) -> None:
+        """Nor for this."""
 
     def close(self) -> None:
         self._pool.clear()

@@ -9,7 +9,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
@@ -54,15 +54,26 @@ class EvidenceKeeper(threading.Thread):
         super().__init__(name="evidence", daemon=True)
         self._config = config
         self._folder = Path(config.folder)
-        keep_s = config.pre_roll_s + max(rule.min_duration_s for rule in rules) + LATE_S
-        self._cameras = {camera.name: camera for camera in cameras}
-        self.packets: Mapping[str, PacketRing] = {
-            camera.name: PacketRing(keep_s=keep_s, longest_s=config.longest_s) for camera in cameras
-        }
+        self._cameras: dict[str, CameraConfig] = {}
+        self.packets: dict[str, PacketRing] = {}
+        self.revise(cameras, rules)
         self._deliver = deliver
         self._utc_ns = utc_ns
         self._ended: queue.Queue[Event | None] = queue.Queue()
         self._stopped = threading.Event()
+
+    def revise(self, cameras: Sequence[CameraConfig], rules: Sequence[RuleConfig]) -> None:
+        """Goes on with other cameras and rules. One that is gone keeps its packets, since what is
+        still to be written of its events needs them.
+        """
+        keep_s = self._config.pre_roll_s + LATE_S
+        keep_s += max((rule.min_duration_s for rule in rules), default=0.0)
+        for camera in cameras:
+            self._cameras[camera.name] = camera
+            ring = self.packets.setdefault(
+                camera.name, PacketRing(keep_s=keep_s, longest_s=self._config.longest_s)
+            )
+            ring.keep_s = keep_s
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""

@@ -85,7 +85,7 @@ class PacketRing:
     """
 
     def __init__(self, *, keep_s: float, longest_s: float, most_bytes: int = MOST_BYTES) -> None:
-        self._keep_ns = round(keep_s * SECOND_NS)
+        self.keep_s = keep_s
         self._longest_ns = round(longest_s * SECOND_NS)
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
@@ -215,7 +215,7 @@ class PacketRing:
     def _stays(self, connection: _Connection, group: _Group, newest_ns: int) -> bool:
         first_ns = connection.utc_ns(group.packets[0])
         last_ns = connection.utc_ns(group.packets[-1])
-        return last_ns >= newest_ns - self._keep_ns or any(
+        return last_ns >= newest_ns - round(self.keep_s * SECOND_NS) or any(
             from_ns <= last_ns and first_ns <= from_ns + self._longest_ns
             for from_ns in self._holds.values()
         )

@@ -23,11 +23,13 @@ class Ledger:
 
     Attributes:
         phase: opening until the cameras were started.
+        configuration_taken: whether the last configuration read was.
         snapshot: replaced with each heartbeat and status; None before the first heartbeat.
     """
 
     def __init__(self, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.phase: Phase = "opening"
+        self.configuration_taken = True
         self.snapshot: Snapshot | None = None
         self._clock_ns = clock_ns
         self._turned_ns = clock_ns()
@@ -64,8 +66,12 @@ class Ledger:
                 self._freeze()
             case Meta():
                 self._meta = message
-                self._latencies = {facts.camera: Histogram() for facts in message.cameras}
-                self._events = {(rule, phase): 0 for rule in message.rules for phase in _COUNTED}
+                names = [facts.camera for facts in message.cameras]
+                self._latencies = {c: self._latencies.get(c, Histogram()) for c in names}
+                self._statuses = {c: self._statuses[c] for c in names if c in self._statuses}
+                keys = [(rule, phase) for rule in message.rules for phase in _COUNTED]
+                self._events = {key: self._events.get(key, 0) for key in keys}
+                self._freeze()
 
     def _freeze(self) -> None:
         if self._meta is None or self._heartbeat is None:
@@ -76,6 +82,7 @@ class Ledger:
             statuses=dict(self._statuses),
             latencies={camera: each.counts() for camera, each in self._latencies.items()},
             events=dict(self._events),
+            configuration_taken=self.configuration_taken,
         )
 
 

@@ -75,6 +75,11 @@ class SnapshotCollector(Collector):
                 "Since the engine was last done with a step; rises while it is stuck.",
                 beat.last_inference_age_s,
             )
+        yield GaugeMetricFamily(
+            "gesta_config_last_reload_successful",
+            "0 where the last configuration read was refused, and an older one goes on.",
+            self._snapshot.configuration_taken,
+        )
         yield GaugeMetricFamily("gesta_open_events", "Events that go on.", beat.open_events)
         yield GaugeMetricFamily(
             "gesta_unstored_event_changes",

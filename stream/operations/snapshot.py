@@ -16,6 +16,7 @@ class Snapshot:
     statuses: the last of each camera that has had one.
     latencies: from capture to publishing, by camera; as many as predictions were published.
     events: how many began and ended, by rule and phase (start, end).
+    configuration_taken: whether the last one read was; else an older one goes on.
     """
 
     meta: Meta
@@ -23,6 +24,7 @@ class Snapshot:
     statuses: Mapping[str, Status]
     latencies: Mapping[str, HistogramCounts]
     events: Mapping[tuple[str, str], int]
+    configuration_taken: bool
 
     def state(self, camera: str) -> State:
         """As last told; before that, it is being opened."""

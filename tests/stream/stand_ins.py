@@ -63,6 +63,7 @@ class Recogniser:
 
     def __init__(self):
         self.batches = []
+        self.forgotten = []
         self.error = None
         self.gate = threading.Event()
         self.gate.set()
@@ -74,12 +75,16 @@ class Recogniser:
         self.batches.append([sample.camera for sample in samples])
         return [recognition(sample) for sample in samples]
 
+    def forget(self, camera):
+        self.forgotten.append(camera)
+
 
 class Capture:
     """A capture "thread" whose samples and statuses the test gives by hand."""
 
-    def __init__(self, name, queue: SampleQueue, tell):
+    def __init__(self, name, queue: SampleQueue, tell, epoch=0):
         self.name = f"capture:{name}"
+        self.epoch = epoch
         self.camera = CameraConfig(name=name, url=f"rtsp://user:secret@camera.example/{name}")
         self.queue = queue
         self.started = threading.Event()
@@ -129,7 +134,7 @@ class Capture:
             camera=self.camera.name,
             state="live",
             reason=None,
-            epoch=0,
+            epoch=self.epoch,
             received=100,
             received_fps=25.0,
             dropped={"thinned": 2, "shed": self.queue.shed},

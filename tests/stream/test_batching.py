@@ -87,3 +87,22 @@ def test_it_is_drained_once_all_are_closed_and_empty():
     assert cameras(batcher.next(1)) == ["a"]
     assert batcher.drained
     assert batcher.next(60) == []
+
+
+def test_cameras_come_and_go_between_batches():
+    made, wakeup = queues("a", "b")
+    batcher = Batcher({"a": made["a"]}, wakeup=wakeup)
+    batcher.add("b", made["b"])
+    made["a"].put(stream_sample("a"))
+    made["b"].put(stream_sample("b"))
+    assert cameras(batcher.next(1)) == ["a", "b"]
+    assert batcher.removed() == []
+    made["a"].put(stream_sample("a", tick=1))
+    batcher.remove("a")
+    other = SampleQueue(10, live=True, wakeup=wakeup.set)
+    batcher.add("a", other)
+    other.put(stream_sample("a", tick=0, epoch=1))
+    (sample,) = (each.sample for each in batcher.next(1))
+    assert (sample.tick, sample.epoch) == (0, 1)  # of the new one alone
+    assert batcher.removed() == ["a"]
+    assert batcher.removed() == []

@@ -13,7 +13,7 @@ from engine.bundle import write_sums
 from stream import cli
 from tests.stream.synthetic import small_manifest
 
-COMMANDS = ("run", "watch", "replay", "check", "scene")
+COMMANDS = ("run", "watch", "replay", "check", "verify", "scene")
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +113,7 @@ def test_the_version():
         (["run", "scene:", "--log-format", "text", "--config", "{exposed}"], 2, "set http.token"),
         (["replay", "rtsp://u:hunter2@cam.example/x", "--bundle", "{bundle}"], 2, "is no file"),
         (["replay", "no.mp4", "--bundle", "no-such-bundle"], 4, "there is no bundle"),
+        (["replay", "no.mp4", "--truth", "no.json"], 2, "say --rules FILE as well"),
         (["scene", "--out", "/proc/no/such/folder"], 5, "can't be written"),
         (["scene", "--out", "{empty}", "--label", "fly"], 2, "fly"),
     ],

@@ -9,8 +9,10 @@ import pytest
 
 from engine.errors import EngineDrift
 from stream.batching import Batcher
+from stream.cameras import Cameras
+from stream.config import CameraConfig, Config, EventsConfig
 from stream.daemon import Daemon
-from stream.errors import Reason
+from stream.errors import ConfigError, Reason, StreamError
 from stream.events.desk import EventDesk
 from stream.events.rule import RuleConfig
 from stream.inbox import Inbox
@@ -30,6 +32,7 @@ from stream.messaging.subscriber import Subscriber
 from stream.messaging.writer import Writer
 from stream.operations.ledger import Ledger
 from stream.outside import Outside
+from stream.reload import Reload
 from stream.samples import SampleQueue
 from stream.systemd import Systemd
 from tests.stream.messaging.samples_of_messages import MODEL, meta
@@ -53,21 +56,24 @@ class Told(Systemd):
 class House:
     """A daemon in a thread of its own, with its cameras in the test's hands."""
 
-    def __init__(self, *names, rules=()):
+    def __init__(self, *names, store, rules=()):
         self.rules = rules
+        self.store = store
         self.ledger = Ledger()
         self.systemd = Told()
         self.stop = threading.Event()
         self.recogniser = Recogniser()
         self.inbox = Inbox()
-        wakeup = threading.Event()
-        queues = {name: SampleQueue(50, live=True, wakeup=wakeup.set) for name in names}
-        self.cameras = {n: Capture(n, queue, self.inbox.put) for n, queue in queues.items()}
+        self.wakeup = threading.Event()
+        self.batcher = Batcher({}, wakeup=self.wakeup)
+        self.cameras = {}  # by name, the newest of each
         self.inference = InferenceThread(
             open_recogniser=lambda: self.recogniser,
-            batcher=Batcher(queues, wakeup=wakeup),
+            batcher=self.batcher,
             deliver=self.inbox.put,
         )
+        self.config = self.configured(*names, rules=rules)
+        self.reload = Reload(None, load=self._load, config=self.config, asked=threading.Event())
         self.ready = threading.Event()
         self.error = None
         self.daemon = None
@@ -81,10 +87,14 @@ class House:
         publisher = Publisher("tcp://127.0.0.1:*")
         self.endpoint = publisher.endpoint
         envelope = Envelope("home", "box")
+        cameras = Cameras(self._make, self.batcher)
+        for camera in self.config.cameras:
+            cameras.add(camera)
         self.inference.start()
+        self.events = EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2)
         self.daemon = Daemon(
             stop=self.stop,
-            captures=list(self.cameras.values()),
+            cameras=cameras,
             inference=self.inference,
             inbox=self.inbox,
             envelope=envelope,
@@ -97,12 +107,15 @@ class House:
             outside=Outside(
                 publisher=publisher,
                 answers=None,
-                events=EventDesk(self.rules, classes=small_manifest().classes, window_s=1.2),
+                events=self.events,
                 evidence=None,
                 ledger=self.ledger,
                 systemd=self.systemd,
+                sinks=[],
+                manifest=small_manifest(),
             ),
-            meta=lambda: self._meta(envelope),
+            reload=self.reload,
+            meta=lambda config: self._meta(config, envelope),
         )
         self.daemon.show = self.seen.append
         self.ready.set()
@@ -110,13 +123,35 @@ class House:
             self.daemon.run()
         except Exception as error:  # noqa: BLE001  the test looks at it
             self.error = error
+        finally:
+            self.events.close()
 
-    def _meta(self, envelope):
+    def _make(self, camera, epoch):
+        queue = SampleQueue(50, live=True, wakeup=self.wakeup.set)
+        made = self.cameras[camera.name] = Capture(camera.name, queue, self.inbox.put, epoch)
+        return made
+
+    def _load(self):
+        if isinstance(self.config, StreamError):
+            raise self.config
+        return self.config
+
+    def _meta(self, config, envelope):
         return msgspec.structs.replace(
             meta(envelope),
-            rules=tuple(rule.name for rule in self.rules),
-            cameras=tuple(CameraFacts(camera=name, url="rtsp://") for name in self.cameras),
+            rules=tuple(rule.name for rule in config.rules),
+            cameras=tuple(CameraFacts(camera=c.name, url="rtsp://") for c in config.cameras),
         )
+
+    def configured(self, *names, rules=(), **given):
+        cameras = (CameraConfig(name=name, url=f"rtsp://camera.example/{name}") for name in names)
+        events = EventsConfig(store=str(self.store))
+        return Config(cameras=tuple(cameras), rules=tuple(rules), events=events, **given)
+
+    def read_again(self, config):
+        """SIGHUP, with this in the file."""
+        self.config = config
+        self.reload._asked.set()
 
     def receive(self, kind, count=1):
         """The next messages of a kind; others are passed over."""
@@ -143,11 +178,11 @@ class House:
 
 
 @pytest.fixture
-def house():
+def house(tmp_path):
     made = []
 
     def build(*names, **given):
-        made.append(House(*names, **given))
+        made.append(House(*names, store=tmp_path / "events.sqlite", **given))
         return made[-1]
 
     yield build
@@ -326,7 +361,7 @@ def test_when_every_source_has_ended_the_daemon_ends_with_every_sample_told(hous
     assert home.error is None
     counts = [sum(isinstance(m, Prediction) and m.camera == c for m in home.seen) for c in "ab"]
     assert counts == [5, 5]
-    assert all(monitor.state == "ended" for monitor in home.daemon.monitors.values())
+    assert all(monitor.state == "ended" for monitor in home.daemon.cameras.monitors.values())
 
 
 def test_one_camera_that_ends_leaves_the_others_running(house):
@@ -415,3 +450,97 @@ def test_a_late_subscriber_knows_the_state_at_once(house):
         assert kinds == {"meta": 0, "status": 0, "prediction": 0}
     finally:
         late.close()
+
+
+def test_a_new_configuration_changes_what_it_names_and_nothing_else(house):
+    home = house("hall", "yard", "attic")
+    home.receive(Meta)
+    hall, yard, attic = (home.cameras[name] for name in ("hall", "yard", "attic"))
+    for camera in (hall, yard, attic):
+        camera.tell("live")
+        camera.queue.put(stream_sample(camera.camera.name, tick=0))
+    home.receive(Prediction, 3)
+    other = CameraConfig(name="yard", url="rtsp://camera.example/other")
+    config = home.configured("hall", "cellar")
+    home.read_again(msgspec.structs.replace(config, cameras=(*config.cameras, other)))
+    (meta,) = (item.message for item in home.receive(Meta))
+    assert meta.seq == 1
+    assert [facts.camera for facts in meta.cameras] == ["hall", "cellar", "yard"]
+    assert home.cameras["hall"] is hall
+    assert hall.is_alive()
+    assert not yard.is_alive()
+    assert not attic.is_alive()
+    assert home.cameras["yard"].epoch == 1
+    assert home.cameras["cellar"].epoch == 0
+    hall.queue.put(stream_sample("hall", tick=1))
+    home.cameras["yard"].queue.put(stream_sample("yard", tick=0, epoch=1))
+    found = {item.message.camera: item.message for item in home.receive(Prediction, 2)}
+    assert (found["hall"].seq, found["hall"].window.frames) == (1, 2)
+    assert (found["yard"].seq, found["yard"].stream_epoch) == (1, 1)
+    assert sorted(home.recogniser.forgotten) == ["attic", "yard"]
+    told = {m.camera: m for m in home.seen if isinstance(m, Status) and m.state == "ended"}
+    assert set(told) == {"yard", "attic"}
+    assert "taken out of the configuration" in told["attic"].detail
+    assert not any(m.camera == "attic" for m in home.daemon._publisher.retained)
+    assert list(home.ledger.snapshot.statuses) == ["hall", "yard"]
+    assert [text.partition("=")[0] for text in home.systemd.texts].count("READY") == 2
+
+
+def test_what_comes_late_of_a_camera_that_was_altered_is_passed_over(house):
+    home = house("hall")
+    old = home.cameras["hall"]
+    home.receive(Meta)
+    other = CameraConfig(name="hall", url="rtsp://camera.example/other")
+    home.read_again(msgspec.structs.replace(home.config, cameras=(other,)))
+    home.receive(Meta)
+    old.tell("offline", Reason.STALL, "of the old one", epoch=0)
+    home.cameras["hall"].tell("live", None, "of the new one", epoch=1)
+    (told,) = (item.message for item in home.receive(Status))
+    assert (told.detail, told.stream_epoch) == ("of the new one", 1)
+    assert all(m.detail != "of the old one" for m in home.seen if isinstance(m, Status))
+
+
+def test_a_bad_configuration_is_refused_whole_and_the_old_one_goes_on(house, caplog):
+    home = house("hall", rules=(WAVING,))
+    home.receive(Meta)
+    bad = [
+        ConfigError("camera[0].url: is empty"),
+        home.configured("hall", "yard", bundle="other"),
+        home.configured("hall", "yard", rules=(RuleConfig(name="r", labels=("wavee",)),)),
+        msgspec.structs.replace(
+            home.config, cameras=(CameraConfig(name="yard", url="scene:?size=0x0"),)
+        ),
+    ]
+    for number, config in enumerate(bad):
+        home.read_again(config)
+        deadline_s = time.monotonic() + SOON_S
+        while len(caplog.records) <= number and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == 4
+    assert all(t.startswith("the new configuration is refused, and the old one") for t in texts)
+    assert "camera[0].url: is empty" in texts[0]
+    assert "bundle: can't be changed while the daemon runs" in texts[1]
+    assert 'rule[0].labels: "wavee"' in texts[2]
+    assert "size" in texts[3]
+    assert list(home.cameras) == ["hall"]
+    assert home.cameras["hall"].is_alive()
+    home.cameras["hall"].queue.put(stream_sample("hall", tick=29))
+    assert home.receive(EventChange)[0].message.rule == "greeting"
+
+
+def test_a_rule_that_is_altered_ends_its_events_and_another_goes_on(house):
+    other = msgspec.structs.replace(WAVING, name="other")
+    home = house("hall", rules=(WAVING, other))
+    home.cameras["hall"].queue.put(stream_sample("hall", tick=29))
+    begun = {item.message.rule: item.message for item in home.receive(EventChange, 2)}
+    stricter = msgspec.structs.replace(WAVING, enter=0.9)
+    home.read_again(home.configured("hall", rules=(stricter, other)))
+    (end,) = (item.message for item in home.receive(EventChange))
+    assert (end.rule, end.phase, end.end_reason) == ("greeting", "end", "disabled")
+    assert end.event_id == begun["greeting"].event_id
+    home.cameras["hall"].queue.put(stream_sample("hall", tick=30))
+    home.receive(Heartbeat)
+    events = [m for m in home.seen if isinstance(m, EventChange)]
+    assert [(m.rule, m.phase) for m in events[3:]] == []
+    assert [event.rule for event in home.daemon._events.open_events] == ["other"]

@@ -21,6 +21,7 @@ from stream.errors import ConfigError, PublishError, SourceError
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
+from stream.reload import Reload
 from stream.signals import stopped_by_signals
 from tests.stream.messaging.samples_of_messages import MODEL
 from tests.stream.stand_ins import Recogniser
@@ -122,7 +123,8 @@ def config(endpoint, *urls, **options):
 def run(config, show=False):
     """As the command line does it."""
     with stopped_by_signals() as stop:
-        run_module.run(config, stop=stop, show=show)
+        reload = Reload(None, load=lambda: config, config=config, asked=threading.Event())
+        run_module.run(reload, stop=stop, show=show)
 
 
 def signalled(number):

@@ -86,6 +86,7 @@ def _learn(
     seed: int = 0,
     progress: Progress = QUIET,
     trained_on: str = "a",
+    classifier_rate: float = 1.0,
 ) -> KeyFrameExploration:
     """On noise, with dropout; the learning rate falls at 200 and 400."""
     rng = np.random.default_rng(5)
@@ -98,7 +99,13 @@ def _learn(
         "flow",
         {"a": clips},
         KeyFrameExploration(width=4, hidden=3, classes=2, dropout=0.5),
-        settings=Stage2(draw={"a": 1}, iterations=iterations, step_every=200, batch=4),
+        settings=Stage2(
+            draw={"a": 1},
+            iterations=iterations,
+            step_every=200,
+            classifier_rate=classifier_rate,
+            batch=4,
+        ),
         segments=2,
         frames_per_segment=3,
         seed=seed,
@@ -107,6 +114,14 @@ def _learn(
         trained_on={"stream": trained_on},
         history=folder,
     )
+
+
+def test_the_first_stages_classifier_may_stay_as_it_is(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    before = KeyFrameExploration(width=4, hidden=3, classes=2).state_dict()  # as `_learn` begins
+    after = _learn(tmp_path, iterations=20, classifier_rate=0.0).state_dict()
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {key for key in before if not key.startswith("classifier.")}
 
 
 def test_a_stopped_second_stage_ends_with_the_same_weights_and_history(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from stream.errors import ConfigError
 from stream.events.courier import DeliveryError
 from stream.events.event import Event
 from stream.events.evidence import Evidence, SnapshotFile
+from stream.events.home_assistant import discovery
 from stream.events.mqtt import Mqtt
 from stream.events.receivers import MqttConfig
 from tests.stream.events.drawn import rule
@@ -82,8 +85,11 @@ class Reader:
         self.client.on_message = lambda client, data, message: self.heard.put(
             (message.topic, message.payload, message.retain)
         )
+        hears = threading.Event()  # what isn't retained is told to nobody who subscribes later
+        self.client.on_subscribe = lambda *given: hears.set()
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+        assert hears.wait(SOON_S)
 
     def wait_for(
         self, topic: str, condition: Callable[[bytes], bool] = lambda payload: True
@@ -171,12 +177,15 @@ def test_a_broker_that_never_answers_holds_no_stop_up() -> None:
 
 
 def test_names_that_look_the_same_once_joined_are_told_apart() -> None:
-    config = MqttConfig(host="127.0.0.1")
-    found = Mqtt(
-        config, site="t", node="n", cameras={"a": [rule(name="b_c")], "a_b": [rule(name="c")]}
-    ).discovery()
-    assert len({topic for topic, _ in found}) == len(found) == 6
-    assert len({payload["unique_id"] for _, payload in found}) == 6
+    found = discovery(
+        "homeassistant",
+        base="gesta",
+        site="t",
+        node_availability="gesta/t/node/n/availability",
+        cameras={"a": [rule(name="b_c")], "a_b": [rule(name="c")]},
+    )
+    assert len(found) == 6
+    assert len({json.loads(payload)["unique_id"] for payload in found.values()}) == 6
 
 
 def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
@@ -365,3 +374,29 @@ def test_what_is_wrong_is_named(given: dict[str, object], said: str) -> None:
 def test_certificates_that_are_not_there_are_named() -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         mqtt(1883, tls=True, ca="/no/such.pem")
+
+
+def test_a_revision_announces_what_is_new_and_deletes_what_is_gone(
+    sink: Mqtt, broker: Broker, reader: Reader
+) -> None:
+    sink.open()
+    reader.wait_for("gesta/home/hall/moving/state", until(b"OFF"))
+    reader.wait_for("gesta/home/yard/availability", until(b"offline"))
+    sink.revise({"hall": [rule(name="falling")]})
+    gone = set()
+    while not {"gesta/home/hall/moving/state", "gesta/home/yard/availability"} <= gone:
+        topic, payload, _ = reader.heard.get(timeout=SOON_S)
+        gone |= {topic} if not payload else set()
+    reader.wait_for("gesta/home/hall/falling/state", until(b"OFF"))
+    sink.tell(1, event().ended("disabled"))  # of the rule that is gone: told, and nothing kept
+    assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "disabled"
+    sink.close()
+    late = Reader(broker.port)
+    deadline_s = time.monotonic() + 1.0  # a broker tells what it keeps at once
+    kept = set()
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        with contextlib.suppress(queue.Empty):
+            kept.add(late.heard.get(timeout=left_s)[0])
+    assert "gesta/home/hall/falling/state" in kept
+    assert not [topic for topic in kept if "moving" in topic or "yard" in topic]
+    late.close()

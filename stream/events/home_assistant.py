@@ -1,0 +1,74 @@
+"""What Home Assistant's MQTT discovery is told: which entities to make of Gesta's topics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stream.events.rule import RuleConfig
+
+
+def discovery(
+    prefix: str,
+    *,
+    base: str,
+    site: str,
+    node_availability: str,
+    cameras: Mapping[str, Sequence[RuleConfig]],
+) -> dict[str, str]:
+    """Payloads (JSON) by topic: for each camera a device with an event entity, a picture, and a
+    binary sensor a rule.
+
+    prefix: Home Assistant's own, `homeassistant` unless it was changed there. base: of Gesta's
+    topics. node_availability: the topic of the daemon's last will.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for camera, rules in cameras.items():
+        topic = f"{base}/{site}/{camera}"
+        own = f"gesta_{camera}_{_digest(site, camera)}"
+        common = {
+            "availability": [
+                {"topic": node_availability},
+                {"topic": f"{topic}/availability"},
+            ],
+            "availability_mode": "all",
+            "device": {
+                "identifiers": [own],
+                "name": f"Gesta {camera}",
+                "manufacturer": "Gesta",
+            },
+        }
+        found[f"{prefix}/event/{own}/config"] = {
+            **common,
+            "unique_id": own,
+            "name": "Event",
+            "state_topic": f"{topic}/event",
+            "event_types": ["start", "update", "end"],
+            "value_template": "{{ {'event_type': value_json.phase, "
+            "'rule': value_json.rule, 'label': value_json.label, "
+            "'severity': value_json.severity, 'event_id': value_json.event_id, "
+            "'start': value_json.start, 'end': value_json.end} | to_json }}",
+        }
+        found[f"{prefix}/image/{own}/config"] = {
+            **common,
+            "unique_id": f"{own}_snapshot",
+            "name": "Last event",
+            "image_topic": f"{topic}/snapshot",
+            "content_type": "image/jpeg",
+        }
+        for rule in rules:
+            digest = _digest(site, camera, rule.name)
+            found[f"{prefix}/binary_sensor/{own}_{rule.name}_{digest}/config"] = {
+                **common,
+                "unique_id": f"{own}_{digest}",
+                "name": rule.name,
+                "state_topic": f"{topic}/{rule.name}/state",
+            }
+    return {topic: json.dumps(payload) for topic, payload in found.items()}
+
+
+def _digest(*names: str) -> str:
+    """Tells names apart that look the same once they are joined: a_b and c, a and b_c."""
+    return hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
