@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 import psutil
 
 from stream.cameras import Cameras, check_sources
-from stream.config import Config
+from stream.configuration.config import Config
+from stream.configuration.reload import Reload
+from stream.configuration.revision import Revision
 from stream.errors import StreamError
 from stream.events.desk import Change
 from stream.events.evidence import EvidenceReady
@@ -21,9 +23,8 @@ from stream.messaging.messages import Heartbeat, Memory, Message, Meta, Status
 from stream.messaging.topics import BY_KIND
 from stream.messaging.writer import Writer
 from stream.outside import Outside
-from stream.reload import Reload
-from stream.revision import Revision
 from stream.status import StatusChange
+from stream.status_log import StatusLog
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
 STOP_S = 0.9  # for the threads to end; the last words then get up to half a second more
@@ -89,7 +90,7 @@ class Daemon:
         self._process = psutil.Process()
         self._started_ns = self._next_beat_ns = clock_ns()
         self._next_explain_ns: dict[str, int] = {}
-        self._away: dict[str, tuple[str, str | None, str]] = {}  # what was last said of a camera
+        self._status_log = StatusLog()
         self.abandoned: list[str] = []
 
     def run(self) -> None:
@@ -164,7 +165,7 @@ class Daemon:
                 monitor.ended("it was taken out of the configuration, or altered in it")
                 self._publish_status(name)
             self.cameras.remove(name)
-            self._away.pop(name, None)
+            self._status_log.forget(name)
         self._publish_events(self._outside.revise(revision.config))
         for camera in revision.added:
             self.cameras.add(camera)
@@ -199,7 +200,7 @@ class Daemon:
             **monitor.status_fields(self._clock_ns()),
         )
         self._send(status)
-        self._log_status(status)
+        self._status_log.note(status)
         self._publish_events(self._events.told(status))
 
     def _publish_events(self, changes: Iterable[Change]) -> None:
@@ -216,24 +217,6 @@ class Daemon:
             self._send(self._writer.event(event, change.sequence))
             if self._evidence is not None and change.wants_evidence:
                 self._evidence.follow(event)
-
-    def _log_status(self, status: Status) -> None:
-        """What changed, once: a camera that is away for a week must not fill the log."""
-        name, told = status.camera or "", (status.state, status.reason, status.detail)
-        is_old = self._away.get(name) == told
-        if status.state == "connecting":
-            is_old = name in self._away
-        elif status.state in ("offline", "stalled"):
-            self._away[name] = told
-        else:
-            self._away.pop(name, None)
-        recovered = status.state == "live"
-        level = logging.INFO if status.reason is None or recovered else logging.WARNING
-        reason = f"{' after' if recovered else ''} {status.reason}" if status.reason else ""
-        detail = f": {status.detail}" if status.detail else ""
-        _log.log(
-            logging.DEBUG if is_old else level, "%s: %s%s%s", name, status.state, reason, detail
-        )
 
     def _beat(self) -> None:
         now_ns = self._clock_ns()

@@ -18,7 +18,7 @@ from engine.flow.open import open_flow
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
 from engine.runners.runner import Graphs
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError
 from stream.messaging.messages import Model
 from stream.sampler import Sampler

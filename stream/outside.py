@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.manifest import Manifest
-from stream.config import Config, HttpConfig
+from stream.configuration.config import Config, HttpConfig
 from stream.events.courier import Courier, Sink, stop_couriers
 from stream.events.desk import Change, EventDesk
 from stream.events.rule import RuleConfig, check_labels

@@ -12,7 +12,8 @@ from engine.recogniser import Recogniser
 from stream.batching import Batcher
 from stream.cameras import Cameras, check_sources
 from stream.capture import CaptureThread
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
+from stream.configuration.reload import Reload
 from stream.daemon import BEAT_EVERY_S, Daemon
 from stream.errors import SourceError
 from stream.events.rule import check_labels
@@ -24,7 +25,6 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
-from stream.reload import Reload
 from stream.samples import SampleQueue
 from stream.screen import ScreenThread, Terminal
 from stream.sources.open import open_source

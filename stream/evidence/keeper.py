@@ -14,7 +14,7 @@ import av
 
 from engine.arrays import F32
 from engine.manifest import Manifest
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.events.event import Event
 from stream.events.evidence import ClipFile, Evidence, EvidenceConfig, EvidenceReady, SnapshotFile
 from stream.events.rule import RuleConfig

@@ -10,7 +10,8 @@ import pytest
 from engine.errors import EngineDrift
 from stream.batching import Batcher
 from stream.cameras import Cameras
-from stream.config import CameraConfig, Config, EventsConfig
+from stream.configuration.config import CameraConfig, Config, EventsConfig
+from stream.configuration.reload import Reload
 from stream.daemon import Daemon
 from stream.errors import ConfigError, Reason, StreamError
 from stream.events.desk import EventDesk
@@ -33,7 +34,6 @@ from stream.messaging.subscriber import Subscriber
 from stream.messaging.writer import Writer
 from stream.operations.ledger import Ledger
 from stream.outside import Outside
-from stream.reload import Reload
 from stream.samples import SampleQueue
 from stream.systemd import Systemd
 from tests.stream.messaging.samples_of_messages import MODEL, meta

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.events.event import EndReason, Event, new_event
 from stream.events.evidence import EvidenceConfig, EvidenceReady
 from stream.evidence import clip as clip_module

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import CameraConfig, Config, default_store, host_name, load_config
+from stream.configuration.config import CameraConfig, Config, default_store, host_name
+from stream.configuration.loader import load_config
 from stream.errors import ConfigError
 
 ENVIRONMENT = {"HALLWAY_PASSWORD": "s3cr@t/word", "EMPTY": ""}
