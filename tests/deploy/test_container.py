@@ -20,7 +20,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from stream.config import Config, default_store, load_config
+from stream.configuration.config import Config, default_store
+from stream.configuration.loader import load_config
 from stream.operations.address import Address
 from stream.operations.pages import Pages
 from stream.operations.server import serving
