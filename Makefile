@@ -11,7 +11,7 @@ TEST = .venv-test/bin
 # By the environment, so that a URL's & and ? reach no shell, and its password no screen.
 export SOURCE
 
-.PHONY: demo test lint unit soak docs test-servers bench clean
+.PHONY: demo test lint unit gpu soak docs test-servers bench clean
 
 demo: .venv/installed
 	@.venv/bin/gesta run "$$SOURCE" --watch --loop --realtime
@@ -23,6 +23,7 @@ test: lint test-servers
 	$(TEST)/python -m pytest tests/training
 	$(TEST)/python -m pytest tests/deploy
 	$(TEST)/python -m pytest tests/integration
+	$(TEST)/python -m pytest tests/gpu
 
 lint: .venv-test/installed
 	$(TEST)/ruff check .
@@ -32,6 +33,10 @@ lint: .venv-test/installed
 
 unit: .venv-test/installed
 	$(TEST)/python -m pytest -m "not integration and not soak and not gpu"
+
+# Tests and benchmarks of what needs an NVIDIA GPU.
+gpu: .venv-test/installed
+	PYTHON=$(TEST)/python tests/gpu/run.sh
 
 soak: .venv-test/installed
 	GESTA_SOAK_S=600 $(TEST)/python -m pytest -m soak -s

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.agreement import Agreement, compare
 from engine.device import open_graphs
 from engine.recogniser import Recogniser, Sample
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.errors import ConfigError
 from stream.opening import Engine, Opening, Say
 from stream.sources.open import open_source

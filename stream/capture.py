@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from engine.flow.estimator import FlowEstimator
 from engine.manifest import Manifest
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.errors import ConfigError, Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget

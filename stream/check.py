@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from engine.machine import describe_machine
 from stream.agreement import measure_agreement
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr

@@ -24,7 +24,7 @@ from stream.log import complain, mask_also, start_logging
 from stream.signals import ignore_signals, reload_on_hangup, stopped_by_signals
 
 if TYPE_CHECKING:
-    from stream.config import Config
+    from stream.configuration.config import Config
 
 _KEYS = (  # of the configuration, that are options as well
     "site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch", "log_format",
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and stop.is_set():  # this process is the command's own
         ignore_signals()
     if any(
-        thread.name.startswith(("capture:", "inference", "courier:"))
+        thread.name.startswith(("capture:", "inference", "courier:", "evidence"))
         for thread in threading.enumerate()
     ):
         # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
@@ -104,7 +104,7 @@ def report_bug(error: Exception) -> int:
 def _run(arguments: Namespace) -> int:
     from threading import Event
 
-    from stream.reload import Reload
+    from stream.configuration.reload import Reload
     from stream.run import run
 
     reload = Reload(
@@ -153,7 +153,8 @@ def _events(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
     from pathlib import Path
 
-    from stream.config import default_store, load_config
+    from stream.configuration.config import default_store
+    from stream.configuration.loader import load_config
     from stream.events.listing import list_events
 
     path = default_store()
@@ -224,7 +225,8 @@ def _keys(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
     from pathlib import Path
 
-    from stream.config import default_keys, load_config
+    from stream.configuration.config import default_keys
+    from stream.configuration.loader import load_config
     from stream.messaging.keys import KeyFolder
 
     folder = arguments.keys or default_keys()
@@ -265,7 +267,7 @@ def _config_again(arguments: Namespace) -> Config:
 def _read_config(arguments: Namespace, urls: Sequence[str]) -> Config:
     import msgspec
 
-    from stream.config import load_config
+    from stream.configuration.loader import load_config
     from stream.errors import ConfigError
 
     given = {key: value for key, value in vars(arguments).items() if value is not None}

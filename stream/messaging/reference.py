@@ -109,7 +109,8 @@ def _example(field: Field, message: Json) -> str:
     value = message
     for name in re.findall(r"\w+", field.path):
         value = value[0] if isinstance(value, list) else value
-        value = None if value is None else value[name]
+        # A recording may be older than a field.
+        value = None if value is None else value.get(name)
     return "" if value is None or field.holds else f"`{_short(value)}`"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.flow.open import open_flow
 from stream.capture import CaptureThread
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
