@@ -1,5 +1,6 @@
 # make demo [SOURCE=URL]   set up .venv (no torch, no compiler, no root) and watch predictions roll
 # make test                set up .venv-test and run lint, types, import rules and every test
+# make docs               write what is made from the types: schemas, tables of docs/messages.md
 # make soak                ten minutes of a fast source: nothing may grow
 PYTHON ?= python3
 SOURCE ?= scene:
@@ -10,7 +11,7 @@ TEST = .venv-test/bin
 # By the environment, so that a URL's & and ? reach no shell, and its password no screen.
 export SOURCE
 
-.PHONY: demo test lint unit soak test-servers bench clean
+.PHONY: demo test lint unit gpu soak docs test-servers bench clean
 
 demo: .venv/installed
 	@.venv/bin/gesta run "$$SOURCE" --watch --loop --realtime
@@ -22,6 +23,7 @@ test: lint test-servers
 	$(TEST)/python -m pytest tests/training
 	$(TEST)/python -m pytest tests/deploy
 	$(TEST)/python -m pytest tests/integration
+	$(TEST)/python -m pytest tests/gpu
 
 lint: .venv-test/installed
 	$(TEST)/ruff check .
@@ -32,8 +34,16 @@ lint: .venv-test/installed
 unit: .venv-test/installed
 	$(TEST)/python -m pytest -m "not integration and not soak and not gpu"
 
+# Tests and benchmarks of what needs an NVIDIA GPU.
+gpu: .venv-test/installed
+	PYTHON=$(TEST)/python tests/gpu/run.sh
+
 soak: .venv-test/installed
 	GESTA_SOAK_S=600 $(TEST)/python -m pytest -m soak -s
+
+docs: .venv-test/installed
+	$(TEST)/python -m stream.messaging.schema
+	$(TEST)/python -m stream.messaging.reference
 
 # What the tests talk to, where this machine allows installing it.
 test-servers:

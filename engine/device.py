@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from engine import parity
 from engine.bundle import Bundle
+from engine.cache import cache_dir
 from engine.errors import DeviceMissing, EngineDrift
 from engine.machine import describe_machine
 from engine.manifest import Manifest
 from engine.runners.runner import ArraySpec, Graphs, Signature
 
-__all__ = ["DEVICES", "PRECISIONS", "cache_dir", "describe_machine", "open_graphs"]
+__all__ = ["DEVICES", "PRECISIONS", "describe_machine", "open_graphs"]
 
 log = logging.getLogger(__name__)
 
@@ -72,31 +71,13 @@ def open_graphs(
     return _opened(bundle, "fp32" if precision == "auto" else precision, threads, progress)
 
 
-def cache_dir() -> Path | None:
-    """Where compiled graphs are kept: $GESTA_CACHE, else gesta/ in the user's cache folder.
-
-    None, with a warning, where that can't be written.
-    """
-    named = os.environ.get("GESTA_CACHE")
-    users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = (Path(named) if named else Path(users) / "gesta").expanduser() / "openvino"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(f"no permission to write in {folder}")
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home to expand ~ to
-        log.warning("compiled graphs aren't kept for the next start: %s", error)
-        return None
-    return folder
-
-
 def _opened(
     bundle: Bundle, precision: str, threads: int, progress: Callable[[str], None]
 ) -> Graphs:
     # Here and not above, since it takes most of a second: --help and `gesta watch` go without.
     from engine.runners.openvino_runner import OpenVinoRunner
 
-    manifest, cache = bundle.manifest, cache_dir()
+    manifest, cache = bundle.manifest, cache_dir("openvino")
 
     def runner(name: str, precision: str) -> OpenVinoRunner:
         progress(f"compiling {name} for the CPU in {precision}")

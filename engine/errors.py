@@ -8,11 +8,12 @@
     ├── FlowMismatch            the bundle was not trained on this flow
     └── RunnerError
         ├── DeviceMissing       the machine, or this version, lacks the device or precision
+        ├── DeviceFailed        the device is there, and did not do what it was asked
         ├── GraphMismatch       a graph's inputs or outputs are not the manifest's
         └── EngineDrift         a compiled graph strays from the golden numbers
 
 A message says what happened and what to do about it. Foreign exceptions are turned into these
-where they arise: files in `bundle`, OpenVINO in `runners.openvino_runner`.
+where they arise: files in `bundle`, OpenVINO in `runners.openvino_runner`, PyCUDA in `cuda.gpu`.
 """
 
 # ruff: noqa: N818  (a name that says what happened needs no suffix)
@@ -52,6 +53,10 @@ class RunnerError(EngineError):
 
 class DeviceMissing(RunnerError):
     """The device or the precision asked for is not here."""
+
+
+class DeviceFailed(RunnerError):
+    """The device is there, but ran out of memory, was lost, or refused its code."""
 
 
 class GraphMismatch(RunnerError):

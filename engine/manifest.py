@@ -130,6 +130,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return Grid(self.grid_fps, self.sample_every)
 
     @property
+    def crop(self) -> tuple[int, int, int, int]:
+        """What the RGB graph sees of the resized picture: left, top, width and height in px."""
+        width, height = self.resize
+        side = self.input_size
+        return (width - side) // 2, (height - side) // 2, side, side
+
+    @property
     def flow_size(self) -> int:
         """The side of the flow graph's input, S/p, in px."""
         return self.input_size // self.flow_downsampling

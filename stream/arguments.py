@@ -17,6 +17,7 @@ Command = Callable[[argparse.Namespace], int]
 EXIT_CODES = """\
 exit codes:
   0   done; run and watch, which have no end: stopped by Ctrl-C or SIGTERM
+  1   a fault was found (verify)
   2   the command line or the configuration is wrong
   3   the source can't be opened (replay, check; the daemon tries again for ever)
   4   the bundle or the engine fails
@@ -39,7 +40,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     """The parser; a parsed command line holds its `command` and its `log_level`.
 
     Args:
-        commands: run, watch, replay, check and scene.
+        commands: what runs each, by its name.
     """
     top = _Parser(
         prog="gesta",
@@ -79,6 +80,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _watch(add)
     _replay(add)
     _check(add)
+    _verify(add)
     _scene(add)
     _events(add)
     _keys(add)
@@ -204,6 +206,30 @@ def _check(add: Add) -> None:
     _add_engine_options(added)
     added.add_argument(
         "--transport", choices=("tcp", "udp"), help="how RTSP travels (default: tcp)"
+    )
+
+
+def _verify(add: Add) -> None:
+    added = add(
+        "verify",
+        "say whether a daemon, or a recording of one, keeps what its messages promise",
+        "Holds every message against its type and against the rules that subscribers rely on:\n"
+        "numbers without a gap, heartbeats on time, times that go forward, events that begin\n"
+        "once, go on step by step and end. Prints a sentence for each fault.",
+        "examples:\n"
+        "  gesta verify tcp://127.0.0.1:5599 --seconds 60\n"
+        "  gesta watch --json > heard.jsonl; gesta verify heard.jsonl\n\n" + EXIT_CODES,
+    )
+    added.add_argument(
+        "target", nargs="?", default=DEFAULT, metavar="ENDPOINT|FILE",
+        help=f"where a daemon publishes, or what gesta watch --json wrote (default: {DEFAULT})",
+    )  # fmt: skip
+    added.add_argument(
+        "--seconds", type=float, default=10.0, metavar="N",
+        help="listen for so long; 0 until Ctrl-C (default: %(default)g)",
+    )  # fmt: skip
+    added.add_argument(
+        "--key", type=Path, metavar="FILE", help="what gesta keys new made, for a daemon with keys"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from stream.batching import Batcher
 from stream.capture import CaptureThread
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.health import CameraMonitor
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from engine.flow.estimator import FlowEstimator
 from engine.manifest import Manifest
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.errors import ConfigError, Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
@@ -145,7 +145,8 @@ class CaptureThread:
             reason=self._reason,
             epoch=self._sampler.epoch,
             received=self._received,
-            received_fps=(len(recent_ns) - 1) * _SECOND_NS / spread_ns if spread_ns else 0.0,
+            # A camera begins with what it has waiting, all at once: that is no rate.
+            received_fps=max(0, len(recent_ns) - 1) * _SECOND_NS / max(spread_ns, _SECOND_NS),
             dropped=self._sampler.dropped | {"shed": self.queue.shed},
             repeated=self._sampler.repeated,
             last_frame_age_s=(now_ns - arrivals_ns[-1]) / _SECOND_NS if arrivals_ns else None,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from engine.machine import describe_machine
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.opening import Engine, open_bundle, progress_on_stderr

@@ -24,7 +24,7 @@ from stream.log import complain, mask_also, start_logging
 from stream.signals import ignore_signals, reload_on_hangup, stopped_by_signals
 
 if TYPE_CHECKING:
-    from stream.config import Config
+    from stream.configuration.config import Config
 
 _KEYS = (  # of the configuration, that are options as well
     "site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch", "log_format",
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "watch": _watch,
         "replay": _replay,
         "check": _check,
+        "verify": _verify,
         "scene": _scene,
         "events": _events,
         "keys": _keys,
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and stop.is_set():  # this process is the command's own
         ignore_signals()
     if any(
-        thread.name.startswith(("capture:", "inference", "courier:"))
+        thread.name.startswith(("capture:", "inference", "courier:", "evidence"))
         for thread in threading.enumerate()
     ):
         # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
@@ -103,7 +104,7 @@ def report_bug(error: Exception) -> int:
 def _run(arguments: Namespace) -> int:
     from threading import Event
 
-    from stream.reload import Reload
+    from stream.configuration.reload import Reload
     from stream.run import run
 
     reload = Reload(
@@ -152,7 +153,8 @@ def _events(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
     from pathlib import Path
 
-    from stream.config import default_store, load_config
+    from stream.configuration.config import default_store
+    from stream.configuration.loader import load_config
     from stream.events.listing import list_events
 
     path = default_store()
@@ -177,6 +179,13 @@ def _check(arguments: Namespace) -> int:
     opens_url = arguments.url is not None
     check(_config(arguments, [arguments.url if opens_url else "scene:"]), opens_url=opens_url)
     return 0
+
+
+def _verify(arguments: Namespace) -> int:
+    interrupt_on_signals(arguments.stop)
+    from stream.verify import verify
+
+    return verify(arguments.target, listen_s=arguments.seconds, key=arguments.key)
 
 
 def _scene(arguments: Namespace) -> int:
@@ -212,7 +221,8 @@ def _keys(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
     from pathlib import Path
 
-    from stream.config import default_keys, load_config
+    from stream.configuration.config import default_keys
+    from stream.configuration.loader import load_config
     from stream.messaging.keys import KeyFolder
 
     folder = arguments.keys or default_keys()
@@ -253,7 +263,7 @@ def _config_again(arguments: Namespace) -> Config:
 def _read_config(arguments: Namespace, urls: Sequence[str]) -> Config:
     import msgspec
 
-    from stream.config import load_config
+    from stream.configuration.loader import load_config
     from stream.errors import ConfigError
 
     given = {key: value for key, value in vars(arguments).items() if value is not None}

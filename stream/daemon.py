@@ -10,23 +10,25 @@ from collections.abc import Callable, Iterable, Sequence
 import psutil
 
 from stream.cameras import Cameras, check_sources
-from stream.config import Config
+from stream.configuration.config import Config
+from stream.configuration.reload import Reload
+from stream.configuration.revision import Revision
 from stream.errors import StreamError
 from stream.events.desk import Change
 from stream.events.evidence import EvidenceReady
-from stream.inbox import Inbox
+from stream.inbox import CAPACITY, Inbox
 from stream.inference import InferenceThread, Recognised
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import Heartbeat, Memory, Message, Meta, Status
 from stream.messaging.topics import BY_KIND
 from stream.messaging.writer import Writer
 from stream.outside import Outside
-from stream.reload import Reload
-from stream.revision import Revision
 from stream.status import StatusChange
+from stream.status_log import StatusLog
 
 POLL_S = 0.02  # how long a subscriber's request may wait while nothing else happens
 STOP_S = 0.9  # for the threads to end; the last words then get up to half a second more
+EVIDENCE_S = 1.5  # for evidence that is still to be written then
 BEAT_EVERY_S = 1 / (BY_KIND["heartbeat"].expected_hz or 1.0)
 EXPLAIN_EVERY_S = 1 / (BY_KIND["explain"].expected_hz or 1.0)
 
@@ -88,7 +90,7 @@ class Daemon:
         self._process = psutil.Process()
         self._started_ns = self._next_beat_ns = clock_ns()
         self._next_explain_ns: dict[str, int] = {}
-        self._away: dict[str, tuple[str, str | None, str]] = {}  # what was last said of a camera
+        self._status_log = StatusLog()
         self.abandoned: list[str] = []
 
     def run(self) -> None:
@@ -163,7 +165,7 @@ class Daemon:
                 monitor.ended("it was taken out of the configuration, or altered in it")
                 self._publish_status(name)
             self.cameras.remove(name)
-            self._away.pop(name, None)
+            self._status_log.forget(name)
         self._publish_events(self._outside.revise(revision.config))
         for camera in revision.added:
             self.cameras.add(camera)
@@ -180,6 +182,9 @@ class Daemon:
             item.sample, item.recognition, taken_ns=item.taken_ns, done_ns=item.done_ns
         )
         self._send(prediction)
+        if self._evidence is not None:
+            recognition = item.recognition
+            self._evidence.looked(camera, item.sample.capture_ns, recognition.spatial_rgb)
         self._publish_events(self._events.recognised(prediction))
         frame = item.sample.frame
         if frame is not None and now_ns >= self._next_explain_ns.get(camera, now_ns):
@@ -195,7 +200,7 @@ class Daemon:
             **monitor.status_fields(self._clock_ns()),
         )
         self._send(status)
-        self._log_status(status)
+        self._status_log.note(status)
         self._publish_events(self._events.told(status))
 
     def _publish_events(self, changes: Iterable[Change]) -> None:
@@ -212,24 +217,6 @@ class Daemon:
             self._send(self._writer.event(event, change.sequence))
             if self._evidence is not None and change.wants_evidence:
                 self._evidence.follow(event)
-
-    def _log_status(self, status: Status) -> None:
-        """What changed, once: a camera that is away for a week must not fill the log."""
-        name, told = status.camera or "", (status.state, status.reason, status.detail)
-        is_old = self._away.get(name) == told
-        if status.state == "connecting":
-            is_old = name in self._away
-        elif status.state in ("offline", "stalled"):
-            self._away[name] = told
-        else:
-            self._away.pop(name, None)
-        recovered = status.state == "live"
-        level = logging.INFO if status.reason is None or recovered else logging.WARNING
-        reason = f"{' after' if recovered else ''} {status.reason}" if status.reason else ""
-        detail = f": {status.detail}" if status.detail else ""
-        _log.log(
-            logging.DEBUG if is_old else level, "%s: %s%s%s", name, status.state, reason, detail
-        )
 
     def _beat(self) -> None:
         now_ns = self._clock_ns()
@@ -262,6 +249,16 @@ class Daemon:
             )
         )
 
+    def _publish_last_evidence(self) -> None:
+        """What is kept of events that ended just now, or whose post-roll was waited for."""
+        if self._evidence is None:
+            return
+        waiting = [
+            item for item in self._inbox.take(0.0, CAPACITY) if isinstance(item, EvidenceReady)
+        ]
+        for ready in (*waiting, *self._evidence.finish(EVIDENCE_S)):
+            self._publish_events(self._events.attach(ready.event_id, ready.evidence))
+
     def _send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
         self._ledger.note(message)  # first, so that operators know at least what subscribers do
         self._publisher.send(message, blobs)
@@ -285,6 +282,7 @@ class Daemon:
         ended = self._events.stop()  # stored, even where nobody can be told any more
         if orderly:
             self._publish_events(ended)
+            self._publish_last_evidence()
             for camera, monitor in self.cameras.monitors.items():
                 if monitor.state != "ended":
                     monitor.ended("the daemon was stopped")

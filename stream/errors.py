@@ -19,7 +19,21 @@ from typing import ClassVar
 
 
 class Reason(StrEnum):
-    """Why a camera is not live, or why its epoch ended; published as it stands."""
+    """Why a camera is not live, or why its epoch ended; published as it stands.
+
+    AUTH: the camera refuses the user name or the password.
+    NOT_FOUND: there is no such host, path, device or file.
+    REFUSED: it refuses the connection, or another program has it.
+    TIMEOUT: it does not answer in time.
+    TLS: there is no secure connection to it.
+    CODEC: what it sends is no video that can be read.
+    STALL: nothing came for too long.
+    CONNECTION_LOST: the connection broke.
+    SIZE_CHANGE: the picture's size has changed.
+    CLOCK_JUMP: its timestamps jumped.
+    OVERLOAD: this machine is too slow for it.
+    PERMISSION: the device or file may not be read.
+    """
 
     AUTH = "AUTH"
     NOT_FOUND = "NOT_FOUND"

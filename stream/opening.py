@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 from rich.console import Console
 
 from engine.bundle import Bundle
@@ -17,9 +18,12 @@ from engine.flow.open import open_flow
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
 from engine.runners.runner import Graphs
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
+from stream.errors import ConfigError
 from stream.messaging.messages import Model
 from stream.sampler import Sampler
+
+EVEN = 1e-6  # weights of a map that differ by less are the same
 
 Say = Callable[[str], None]
 
@@ -62,6 +66,14 @@ class Opening:
             explain=camera.explain,
             region=camera.region,
         )
+
+    def check_attention(self) -> None:
+        """Raises ConfigError where the bundle has no spatial attention that could be drawn."""
+        if np.ptp(self.bundle.golden()["rgb_attention"]) < EVEN:
+            raise ConfigError(
+                f"evidence.attention: bundle '{self.manifest.name}' was trained without spatial "
+                "attention and looks everywhere alike; leave it out, or run another bundle"
+            )
 
     def open_engine(self, config: Config, say: Say) -> Engine:
         """Compiles the graphs (slow the first time) and passes them through the parity gate.

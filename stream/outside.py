@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.manifest import Manifest
-from stream.config import Config, HttpConfig
+from stream.configuration.config import Config, HttpConfig
 from stream.events.courier import Courier, Sink, stop_couriers
 from stream.events.desk import Change, EventDesk
 from stream.events.rule import RuleConfig, check_labels
@@ -113,7 +113,7 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
             publisher=publisher,
             answers=answers,
             events=events,
-            evidence=stack.enter_context(_evidence(config, inbox)),
+            evidence=stack.enter_context(_evidence(config, opening, inbox)),
             ledger=ledger,
             systemd=systemd,
             sinks=sinks,
@@ -154,14 +154,20 @@ def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iter
 
 
 @contextmanager
-def _evidence(config: Config, inbox: Inbox) -> Iterator[EvidenceKeeper | None]:
+def _evidence(config: Config, opening: Opening, inbox: Inbox) -> Iterator[EvidenceKeeper | None]:
     """Who keeps evidence of events, where the configuration says so."""
     if config.evidence is None:
         yield None
         return
     from stream.evidence.keeper import EvidenceKeeper
 
-    keeper = EvidenceKeeper(config.evidence, config.cameras, config.rules, deliver=inbox.put)
+    keeper = EvidenceKeeper(
+        config.evidence,
+        config.cameras,
+        config.rules,
+        manifest=opening.manifest,
+        deliver=inbox.put,
+    )
     keeper.start()
     try:
         yield keeper

@@ -22,6 +22,9 @@ class Region:
     Args:
         points: x and y of each corner, from 0, 0 at the top left to 1, 1 at the bottom right.
         size: the pictures' width and height in px.
+
+    Attributes:
+        outside: bool [h,w], the pixels that don't belong to it.
     """
 
     def __init__(self, points: Sequence[Point], size: tuple[int, int]) -> None:
@@ -33,12 +36,12 @@ class Region:
             if y0 != y1:
                 crosses = (y0 > y) != (y1 > y)  # [h,1]
                 inside ^= crosses & (x > x0 + (x1 - x0) * (y - y0) / (y1 - y0))
-        self._outside = ~inside  # [h,w]
+        self.outside = ~inside  # [h,w]
 
     def apply(self, image: U8) -> U8:
         """A picture [h,w,3] with everything outside grey."""
         masked = image.copy()
-        masked[self._outside] = GREY
+        masked[self.outside] = GREY
         return masked
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from rich.text import Text
 
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError, Reason
 from stream.events.rehearsal import rehearse
 from stream.events.rule import check_labels

@@ -12,7 +12,8 @@ from engine.recogniser import Recogniser
 from stream.batching import Batcher
 from stream.cameras import Cameras, check_sources
 from stream.capture import CaptureThread
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
+from stream.configuration.reload import Reload
 from stream.daemon import BEAT_EVERY_S, Daemon
 from stream.errors import SourceError
 from stream.events.rule import check_labels
@@ -24,7 +25,6 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
-from stream.reload import Reload
 from stream.samples import SampleQueue
 from stream.screen import ScreenThread, Terminal
 from stream.sources.open import open_source
@@ -47,7 +47,8 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
         show: draw the live table on stdout, too.
 
     Raises:
-        ConfigError: a source's URL can't be right, or a rule names a label that the bundle lacks.
+        ConfigError: a source's URL can't be right, or the bundle lacks a rule's label, or the
+            attention that is to be drawn.
         StoreError: the event store can't be opened.
         PublishError: the endpoint, or the HTTP side's, can't be had.
         EngineError: the bundle or the engine fails.
@@ -56,6 +57,8 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
     config = reload.config
     opening = open_bundle(config)
     check_labels(config.rules, opening.manifest.classes, opening.manifest.name)
+    if config.evidence is not None and config.evidence.attention:
+        opening.check_attention()
     check_sources(config.cameras)
     inbox = Inbox()
     with opened_outside(config, opening, inbox) as outside:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
-PATIENCE_S = 3.0  # an orderly stop takes 2 s at most, and a supervisor may ask for it twice
+PATIENCE_S = 4.0  # an orderly stop takes less, and a supervisor may ask for it twice
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

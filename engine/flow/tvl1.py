@@ -8,21 +8,8 @@ import cv2
 import numpy as np
 
 from engine.arrays import F32, U8
-from engine.errors import FlowMismatch
 from engine.flow.estimator import FlowParameter
-
-_SETTERS = {
-    "tau": "setTau",
-    "lambda": "setLambda",
-    "theta": "setTheta",
-    "scales": "setScalesNumber",
-    "warps": "setWarpingsNumber",
-    "epsilon": "setEpsilon",
-    "inner_iterations": "setInnerIterations",
-    "outer_iterations": "setOuterIterations",
-    "scale_step": "setScaleStep",
-    "median_filtering": "setMedianFiltering",
-}
+from engine.flow.tvl1_settings import TvL1Settings
 
 
 class TvL1Flow:
@@ -31,16 +18,20 @@ class TvL1Flow:
     name = "tvl1"
 
     def __init__(self, parameters: Mapping[str, FlowParameter]) -> None:
-        unknown = set(parameters) - set(_SETTERS)
-        if unknown:
-            raise FlowMismatch(
-                f"flow tvl1 has no parameter '{min(unknown)}'; it has {', '.join(_SETTERS)}"
-            )
+        settings = TvL1Settings.of(parameters)
         # The whole process's setting, as for DIS.
         cv2.setNumThreads(1)
         self._tvl1 = cv2.optflow.createOptFlow_DualTVL1()
-        for parameter, value in parameters.items():
-            getattr(self._tvl1, _SETTERS[parameter])(value)
+        self._tvl1.setTau(settings.tau)
+        self._tvl1.setLambda(settings.lambda_)
+        self._tvl1.setTheta(settings.theta)
+        self._tvl1.setScalesNumber(settings.scales)
+        self._tvl1.setWarpingsNumber(settings.warps)
+        self._tvl1.setEpsilon(settings.epsilon)
+        self._tvl1.setInnerIterations(settings.inner_iterations)
+        self._tvl1.setOuterIterations(settings.outer_iterations)
+        self._tvl1.setScaleStep(settings.scale_step)
+        self._tvl1.setMedianFiltering(settings.median_filtering)
 
     def estimate(self, previous: U8, current: U8) -> F32:
         """Grey [H,W] x 2 -> [2,H,W] px per grid step."""

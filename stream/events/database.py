@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ BUSY_S = 0.5  # how long a lock is waited for: the daemon's main thread writes h
 def connect(path: Path, mode: Literal["ro", "rw", "rwc"]) -> sqlite3.Connection:
     """A connection for one thread, in which every statement stands by itself.
 
-    mode: read, write, or write and make the file where it isn't there.
+    mode: read, write, or write and make the file where it isn't there, for its owner alone.
     """
+    if mode == "rwc":
+        os.close(os.open(path, os.O_CREAT, 0o600))  # its journals get the same permissions
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S, isolation_level=None
     )

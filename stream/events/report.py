@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from stream.events.event import EndReason, Event, Phase
 from stream.events.evidence import Evidence
 from stream.events.rule import Severity
-from stream.messaging.messages import VERSION, Peak, Thresholds, Utc, utc
+from stream.messaging.messages import Count, Peak, Thresholds, Utc, utc
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields as in `stream.messaging.messages.EventChange`."""
+    """What webhooks and MQTT are told of a change of an event: the event message's fields, without
+    those that only make sense where it is a message of a topic.
+    """
 
-    v: int
-    type: str
+    v: Literal[1]
+    type: Literal["event"]
     site: str
     node: str
     camera: str
     event_id: str
     phase: Phase
-    revision: int
-    sequence: int
+    revision: Count
+    sequence: Count
     rule: str
     label: str
     severity: Severity
@@ -66,7 +68,7 @@ def report(sequence: int, event: Event, *, node: str) -> bytes:
     """As JSON."""
     return msgspec.json.encode(
         Report(
-            v=VERSION,
+            v=1,
             type="event",
             site=event.site,
             node=node,

@@ -81,7 +81,7 @@ class EventStore:
             raise StoreError(f"there is no event store {path}; check the path")
         with explained(self.path, "opened"), ExitStack() as opened:
             if not read_only:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 opened.enter_context(_locked(path))
             self._connection = connect(path, "ro" if read_only else "rwc")
             opened.callback(self._connection.close)

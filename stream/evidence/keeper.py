@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,22 +12,27 @@ from pathlib import Path
 
 import av
 
-from stream.config import CameraConfig, EvidenceConfig
+from engine.arrays import F32
+from engine.manifest import Manifest
+from stream.configuration.config import CameraConfig
 from stream.events.event import Event
-from stream.events.evidence import ClipFile, Evidence, EvidenceReady, SnapshotFile
+from stream.events.evidence import ClipFile, Evidence, EvidenceConfig, EvidenceReady, SnapshotFile
 from stream.events.rule import RuleConfig
-from stream.evidence.clip import frame_at, write_clip, write_picture
-from stream.evidence.packets import SECOND_NS, Cut, PacketRing
+from stream.evidence.attention import AttentionRing, draw_attention
+from stream.evidence.blur import blurred
+from stream.evidence.clip import write_blurred_clip, write_clip
+from stream.evidence.folder import EvidenceFolder, sha256, whole
+from stream.evidence.holds import SECOND_NS, Holds
+from stream.evidence.packets import Cut, PacketRing
+from stream.evidence.picture import NEAR_NS, picture_at, write_picture
 from stream.messaging.messages import utc
-from stream.region import Region
+from stream.region import Point, Region
 
 TIDY_EVERY_S = 600.0
 LATE_S = 10.0  # at most, from a frame's capture to an event that begins with it
 OFF_AT_MOST_S = 2.0  # a picture that is further from the frame that was wanted is another one
 PATIENCE_S = 5.0  # beyond the post-roll, for packets that come late
-
-# What this thread writes, and so may delete.
-_OURS = re.compile(r"[a-z0-9_-]+_\d{6}_[a-z0-9_-]+_[0-9a-f]{8}\.(mp4|jpg|part|jpg\.part)")
+GRACE_S = 0.2  # beyond the deadline of an orderly end, to say what there was no time for
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +42,12 @@ class EvidenceKeeper(threading.Thread):
 
     Args:
         rules: whose durations say how long after its beginning an event is told of.
-        deliver: takes an EvidenceReady; called from this thread.
+        manifest: the bundle's: how often it looks, and at which part of a picture.
+        deliver: takes an EvidenceReady; false where nobody listens any more. Called from this
+            thread.
+
+    Attributes:
+        packets: what takes a camera's packets, by its name.
     """
 
     def __init__(
@@ -48,19 +56,32 @@ class EvidenceKeeper(threading.Thread):
         cameras: Sequence[CameraConfig],
         rules: Sequence[RuleConfig],
         *,
-        deliver: Callable[[EvidenceReady], object],
+        manifest: Manifest,
+        deliver: Callable[[EvidenceReady], bool],
         utc_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         super().__init__(name="evidence", daemon=True)
         self._config = config
-        self._folder = Path(config.folder)
-        self._cameras: dict[str, CameraConfig] = {}
+        self._manifest = manifest
+        self._folder = EvidenceFolder(config, utc_ns=utc_ns)
+        self._regions: dict[str, Sequence[Point]] = {}
+        self._holds: dict[str, Holds] = {}
         self.packets: dict[str, PacketRing] = {}
+        self._attention: dict[str, AttentionRing] = {}
         self.revise(cameras, rules)
         self._deliver = deliver
-        self._utc_ns = utc_ns
+        self._untaken: list[EvidenceReady] = []
         self._ended: queue.Queue[Event | None] = queue.Queue()
+        self._hurried = threading.Event()  # waits for nothing any more
         self._stopped = threading.Event()
+        self._deadline_s: float | None = None
+
+    # --- what the main thread does ------------------------------------------------------------
+
+    def looked(self, camera: str, captured_ns: int, attention: F32) -> None:
+        """Takes the spatial attention [h,w] of a camera's newest sample, where it is asked for."""
+        if camera in self._attention:
+            self._attention[camera].add(captured_ns, attention)
 
     def revise(self, cameras: Sequence[CameraConfig], rules: Sequence[RuleConfig]) -> None:
         """Goes on with other cameras and rules. One that is gone keeps its packets, since what is
@@ -69,26 +90,46 @@ class EvidenceKeeper(threading.Thread):
         keep_s = self._config.pre_roll_s + LATE_S
         keep_s += max((rule.min_duration_s for rule in rules), default=0.0)
         for camera in cameras:
-            self._cameras[camera.name] = camera
-            ring = self.packets.setdefault(
-                camera.name, PacketRing(keep_s=keep_s, longest_s=self._config.longest_s)
-            )
-            ring.keep_s = keep_s
+            name = camera.name
+            if name not in self._holds:
+                holds = Holds(keep_s=keep_s, longest_s=self._config.longest_s)
+                self._holds[name], self.packets[name] = holds, PacketRing(holds)
+                if self._config.attention:
+                    step_s = 1 / self._manifest.prediction_hz
+                    self._attention[name] = AttentionRing(holds, step_s=step_s)
+            self._holds[name].keep_s = keep_s
+            # One that lost its region has no evidence any more, but of events before that.
+            if camera.region or not self._config.blur:
+                self._regions[name] = camera.region
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""
-        if event.camera not in self.packets or event.end_reason in ("crash", "shutdown"):
-            return  # of a daemon before this one, whose packets are gone; or nobody will be told
+        if event.camera not in self._holds or event.end_reason == "crash":
+            return  # of a daemon before this one, whose packets are gone
         if event.phase == "start":
-            before_ns = round(self._config.pre_roll_s * SECOND_NS)
-            self.packets[event.camera].hold(event.event_id, event.start_ns - before_ns)
+            before_ns = event.start_ns - round(self._config.pre_roll_s * SECOND_NS)
+            self._holds[event.camera].hold(event.event_id, min(before_ns, event.key_ns))
         elif event.phase == "end" and event.evidence is None:
             self._ended.put(event)
+
+    def finish(self, within_s: float) -> list[EvidenceReady]:
+        """The orderly end: writes what there is of each event that is over, waiting for no more.
+
+        Returns what nobody has been told of.
+        """
+        self._deadline_s = time.monotonic() + within_s
+        self._hurried.set()
+        self._ended.put(None)
+        self.join(within_s + GRACE_S)
+        return list(self._untaken)
 
     def stop(self) -> None:
         """Ends soon; what is still to be written is not."""
         self._stopped.set()
+        self._hurried.set()
         self._ended.put(None)
+
+    # --- the thread ---------------------------------------------------------------------------
 
     def run(self) -> None:
         """The thread's life."""
@@ -97,28 +138,30 @@ class EvidenceKeeper(threading.Thread):
             if time.monotonic() - tidied_s >= TIDY_EVERY_S:
                 tidied_s = time.monotonic()
                 with contextlib.suppress(OSError):  # deleted by somebody else meanwhile
-                    self._tidy()
+                    self._folder.tidy()
             try:
                 event = self._ended.get(timeout=1.0)
             except queue.Empty:
                 continue
-            if event is not None:
-                self._keep(event)
+            if event is None:
+                return
+            self._keep(event)
 
     def _keep(self, event: Event) -> None:
-        packets = self.packets[event.camera]
         self._wait_for(event)
         if self._stopped.is_set():
             return
         try:
-            evidence = self._written(event, packets)
+            evidence = self._written(event)
         except Exception as error:  # noqa: BLE001  the next event has its evidence all the same
             _log.error("evidence: a bug, please report it", exc_info=error)
             evidence = Evidence(error=f"a bug ({type(error).__name__}, see the log)")
-        packets.release(event.event_id)
+        self._holds[event.camera].release(event.event_id)
         if evidence.error is not None:
-            _log.warning("%s: no evidence: %s", event.camera, evidence.error)
-        self._deliver(EvidenceReady(event.event_id, evidence))
+            _log.warning("%s: evidence is missing: %s", event.camera, evidence.error)
+        ready = EvidenceReady(event.event_id, evidence)
+        if not self._deliver(ready):
+            self._untaken.append(ready)
 
     def _wait_for(self, event: Event) -> None:
         """Until the post-roll is there, or hopeless; a camera that is lost sends no more."""
@@ -128,12 +171,44 @@ class EvidenceKeeper(threading.Thread):
         due_ns = event.end_ns + round(self._config.post_roll_s * SECOND_NS)
         packets = self.packets[event.camera]
         latest_s = time.monotonic() + self._config.post_roll_s + PATIENCE_S
-        while time.monotonic() < latest_s and not self._stopped.is_set():
+        while time.monotonic() < latest_s and not self._hurried.is_set():
             if packets.has(event.start_ns, until_ns=due_ns):
                 return
-            self._stopped.wait(0.2)
+            self._hurried.wait(0.2)
 
-    def _written(self, event: Event, packets: PacketRing) -> Evidence:
+    def _is_too_late(self) -> bool:
+        return self._stopped.is_set() or (
+            self._deadline_s is not None and time.monotonic() > self._deadline_s
+        )
+
+    def _written(self, event: Event) -> Evidence:
+        if self._is_too_late():
+            return Evidence(error="the daemon stopped before it was written")
+        cut = self._cut(event)
+        if cut is None:
+            return Evidence(error="this source gave no encoded video of that time")
+        clip, snapshot, errors = None, None, []
+        try:
+            folder = self._folder.of(event)
+        except OSError as error:
+            return Evidence(error=f"{self._config.folder} can't be written ({_why(error)})")
+        if self._config.snapshot:
+            try:
+                snapshot = self._snapshot(event, folder / self._folder.name(event, ".jpg"))
+            except (OSError, av.FFmpegError) as error:
+                errors.append(f"the picture can't be kept ({_why(error)})")
+            else:
+                if self._config.attention and not snapshot.attention:
+                    errors.append("where the model looked in the picture is no longer known")
+        if self._config.clip:
+            try:
+                clip = self._clip(event, cut, folder / self._folder.name(event, ".mp4"))
+            except (OSError, av.FFmpegError) as error:
+                errors.append(f"the clip can't be kept ({_why(error)})")
+        return Evidence(clip=clip, snapshot=snapshot, error="; ".join(errors) or None)
+
+    def _cut(self, event: Event) -> Cut | None:
+        """The packets from the pre-roll to the post-roll, or to the longest that a clip may be."""
         config = self._config
         assert event.end_ns is not None
         start_ns = event.start_ns - round(config.pre_roll_s * SECOND_NS)
@@ -141,93 +216,55 @@ class EvidenceKeeper(threading.Thread):
             event.end_ns + round(config.post_roll_s * SECOND_NS),
             start_ns + round(config.longest_s * SECOND_NS),
         )
-        cut = packets.cut(start_ns, end_ns, of_ns=event.start_ns)
-        if cut is None:
-            return Evidence(error="this source gave no encoded video of that time")
-        day, clock = utc(event.start_ns)[:10], utc(event.start_ns)[11:19].replace(":", "")
-        stem = self._folder / day / f"{event.camera}_{clock}_{event.rule}_{event.event_id[:8]}"
-        part = stem.with_suffix(".part")
-        try:
-            stem.parent.mkdir(parents=True, exist_ok=True)
-            write_clip(cut, part)
-        except (OSError, av.FFmpegError) as error:
-            _remove(part)
-            return Evidence(error=f"{stem.parent} can't be written ({_why(error)})")
-        clip, snapshot, errors = None, None, []
-        try:
-            if config.snapshot:
-                snapshot = self._snapshot(event, cut, part, stem.with_suffix(".jpg"))
-        except (OSError, av.FFmpegError) as error:
-            errors.append(f"the picture can't be kept ({_why(error)})")
-        try:
-            if config.clip:
-                clip = _clip(event, cut, part, stem.with_suffix(".mp4"))
-        except OSError as error:
-            errors.append(f"the clip can't be kept ({_why(error)})")
-        _remove(part)
-        return Evidence(clip=clip, snapshot=snapshot, error="; ".join(errors) or None)
+        return self.packets[event.camera].cut(start_ns, end_ns, of_ns=event.start_ns)
 
-    def _snapshot(self, event: Event, cut: Cut, clip: Path, path: Path) -> SnapshotFile:
-        image, at_ns = frame_at(clip, cut, event.key_ns)
-        if abs(at_ns - event.key_ns) > OFF_AT_MOST_S * SECOND_NS:
+    def _snapshot(self, event: Event, path: Path) -> SnapshotFile:
+        ring = self._attention.get(event.camera)
+        looked = None if ring is None else ring.at(event.key_ns)
+        key_ns = event.key_ns if looked is None else looked[0]
+        off_ns = round(OFF_AT_MOST_S * SECOND_NS)
+        # Some packets more than the picture's own: others may be needed to decode it.
+        cut = self.packets[event.camera].cut(key_ns, key_ns + off_ns, of_ns=key_ns)
+        image, at_ns = (None, 0) if cut is None else picture_at(cut, key_ns)
+        if image is None or abs(at_ns - key_ns) > off_ns:
             raise OSError("the frame that was looked at most is no longer there")
-        region = self._cameras[event.camera].region
-        if region:
+        corners = self._regions.get(event.camera)
+        if corners:
             height, width = image.shape[:2]
-            image = Region(region, (width, height)).apply(image)
-        part = path.with_suffix(".jpg.part")
-        try:
+            region = Region(corners, (width, height))
+            image = blurred(image, region) if self._config.blur else region.apply(image)
+        if at_ns > key_ns + NEAR_NS:
+            looked = None  # it is a later picture, since the one that was looked at is gone
+        if looked is not None:
+            image = draw_attention(image, looked[1], self._manifest)
+        with whole(path) as part:
             write_picture(image, part)
-            part.replace(path)
-        except OSError:
-            _remove(part)
-            raise
-        return SnapshotFile(uri=path.absolute().as_uri(), sha256=_sha256(path), at=utc(at_ns))
-
-    def _tidy(self) -> None:
-        """Deletes what is too old, then the oldest until the rest fits."""
-        files = sorted(
-            (path.stat().st_mtime_ns, path.stat().st_size, path)
-            for path in self._folder.glob("????-??-??/*")
-            if _OURS.fullmatch(path.name)
+        return SnapshotFile(
+            uri=path.absolute().as_uri(),
+            sha256=sha256(path),
+            at=utc(at_ns),
+            attention=looked is not None,
         )
-        oldest_ns = self._utc_ns() - round(self._config.keep_days * 86_400 * SECOND_NS)
-        left = sum(size for _, size, _ in files)
-        for modified_ns, size, path in files:
-            too_old = self._config.keep_days and modified_ns < oldest_ns
-            if not too_old and left <= self._config.keep_bytes:
-                continue
-            with contextlib.suppress(OSError):
-                path.unlink()
-                left -= size
-        for folder in self._folder.glob("????-??-??"):
-            with contextlib.suppress(OSError):  # it isn't empty
-                folder.rmdir()
 
-
-def _clip(event: Event, cut: Cut, part: Path, path: Path) -> ClipFile:
-    assert event.end_ns is not None
-    digest, size = _sha256(part), part.stat().st_size
-    part.replace(path)
-    return ClipFile(
-        uri=path.absolute().as_uri(),
-        sha256=digest,
-        size_bytes=size,
-        start=utc(cut.start_ns),
-        end=utc(cut.end_ns),
-        covers_event=cut.start_ns <= event.start_ns and cut.end_ns >= event.end_ns,
-    )
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+    def _clip(self, event: Event, cut: Cut, path: Path) -> ClipFile:
+        assert event.end_ns is not None
+        with whole(path) as part:
+            if self._config.blur:
+                region = self._regions[event.camera]
+                start_ns, end_ns = write_blurred_clip(cut, part, region, too_late=self._is_too_late)
+            else:
+                start_ns, end_ns = write_clip(cut, part)
+            digest, size_bytes = sha256(part), part.stat().st_size
+        return ClipFile(
+            uri=path.absolute().as_uri(),
+            sha256=digest,
+            size_bytes=size_bytes,
+            start=utc(start_ns),
+            end=utc(end_ns),
+            covers_event=start_ns <= event.start_ns and end_ns >= event.end_ns,
+            blurred=self._config.blur,
+        )
 
 
 def _why(error: OSError | av.FFmpegError) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,10 +10,13 @@ from fractions import Fraction
 
 import av
 from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-SECOND_NS = 1_000_000_000
+from stream.evidence.holds import SECOND_NS, Holds
+
 CONNECTIONS_AT_MOST = 20  # besides the newest: a camera that comes and goes
+UNTIMED_AT_MOST = 10  # packets at the beginning of a connection whose time is still to come
 MOST_BYTES = 128 * 1024 * 1024  # a camera; more is dropped, oldest first, even where it is held
 
 
@@ -42,6 +45,15 @@ class Template:
         self._container: OutputContainer = av.open(io.BytesIO(), "w", format="mp4")
         self.stream = self._container.add_stream_from_template(stream)
 
+    def decoder(self) -> VideoCodecContext:
+        """A new one. Raises av.FFmpegError where FFmpeg has none."""
+        parameters = self.stream.codec_context
+        decoder = av.CodecContext.create(parameters.codec.canonical_name, "r")
+        assert isinstance(decoder, VideoCodecContext)
+        decoder.extradata = parameters.extradata
+        decoder.thread_count = 1  # the cameras go first
+        return decoder
+
 
 @dataclass(slots=True)
 class _Group:
@@ -57,11 +69,22 @@ class _Group:
 
 @dataclass(slots=True)
 class _Connection:
-    """What came over one connection. offset_ns: UTC at presentation time 0."""
+    """What came over one connection.
+
+    offset_ns: UTC at presentation time 0. untimed: what came before any packet with a time, from a
+    key frame on, and which of it are key frames.
+    """
 
     template: Template
     offset_ns: int | None = None
     groups: list[_Group] = field(default_factory=list)
+    untimed: list[tuple[bytes, bool]] = field(default_factory=list)
+
+    def remember_untimed(self, packet: av.Packet[VideoStream]) -> None:
+        if packet.is_keyframe or len(self.untimed) == UNTIMED_AT_MOST:
+            self.untimed.clear()
+        if packet.is_keyframe or self.untimed:
+            self.untimed.append((bytes(packet), packet.is_keyframe))
 
     def utc_ns(self, packet: StoredPacket) -> int:
         assert self.offset_ns is not None
@@ -79,18 +102,13 @@ class Cut:
 
 
 class PacketRing:
-    """Keeps `keep_s` of packets, and longer what is held. Any thread may use it.
+    """Keeps packets as long as `holds` does. Any thread may use it."""
 
-    keep_s: from the newest back. longest_s: of what is held, from its beginning on.
-    """
-
-    def __init__(self, *, keep_s: float, longest_s: float, most_bytes: int = MOST_BYTES) -> None:
-        self.keep_s = keep_s
-        self._longest_ns = round(longest_s * SECOND_NS)
+    def __init__(self, holds: Holds, *, most_bytes: int = MOST_BYTES) -> None:
+        self._holds = holds
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._connections: list[_Connection] = []
-        self._holds: dict[str, int] = {}  # by event id, from when on
 
     # --- what the capture thread does ---------------------------------------------------------
 
@@ -105,28 +123,37 @@ class PacketRing:
             self._connections.append(connection)
 
     def add(self, packet: av.Packet[VideoStream]) -> None:
-        """Takes the next packet; one without times, or before the first key frame, is of no use."""
-        if packet.pts is None or not packet.size:
+        """Takes the next packet; what comes before the first key frame is of no use."""
+        if not packet.size:
             return
         with self._lock:
             if not self._connections:
                 return
             connection = self._connections[-1]
-            stored = StoredPacket(
-                data=bytes(packet),
-                pts_ns=round(packet.pts * connection.template.time_base * SECOND_NS),
-                pts=packet.pts,
-                dts=packet.pts if packet.dts is None else packet.dts,
-                duration=packet.duration or 0,
-                is_key=packet.is_keyframe,
-            )
-            if stored.is_key:
-                connection.groups.append(_Group([]))
-                self._prune()
-            if connection.groups:
-                connection.groups[-1].add(stored)
-                if connection.groups[-1].size_bytes > self._most_bytes:
-                    connection.groups.clear()  # a camera without key frames: nothing can begin
+            if packet.pts is None:
+                connection.remember_untimed(packet)
+                return
+            dts = packet.pts if packet.dts is None else packet.dts
+            # RTSP gives the first picture, a key frame, no time; without it nothing could begin
+            # before the next one. It came just before this one.
+            early = connection.untimed
+            for at, (data, is_key) in enumerate(early, min(packet.pts, dts) - len(early)):
+                self._store(connection, data, at, at, 0, is_key)
+            early.clear()
+            duration = packet.duration or 0
+            self._store(connection, bytes(packet), packet.pts, dts, duration, packet.is_keyframe)
+
+    def _store(
+        self, connection: _Connection, data: bytes, pts: int, dts: int, duration: int, is_key: bool
+    ) -> None:
+        if is_key:
+            connection.groups.append(_Group([]))
+            self._prune()
+        if connection.groups:
+            pts_ns = round(pts * connection.template.time_base * SECOND_NS)
+            connection.groups[-1].add(StoredPacket(data, pts_ns, pts, dts, duration, is_key))
+            if connection.groups[-1].size_bytes > self._most_bytes:
+                connection.groups.clear()  # a camera without key frames: nothing can begin
 
     def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
         """When the frame of a presentation time was captured, UTC."""
@@ -135,16 +162,6 @@ class PacketRing:
                 self._connections[-1].offset_ns = captured_at_ns - pts_ns
 
     # --- what the others do -------------------------------------------------------------------
-
-    def hold(self, name: str, from_ns: int) -> None:
-        """Keeps what was captured from then on, until it is released."""
-        with self._lock:
-            self._holds[name] = from_ns
-
-    def release(self, name: str) -> None:
-        """Keeps it no longer for this name."""
-        with self._lock:
-            self._holds.pop(name, None)
 
     def cut(self, start_ns: int, end_ns: int, *, of_ns: int | None = None) -> Cut | None:
         """The packets of one connection from the key frame before `start_ns` up to `end_ns`.
@@ -213,11 +230,10 @@ class PacketRing:
         ]
 
     def _stays(self, connection: _Connection, group: _Group, newest_ns: int) -> bool:
-        first_ns = connection.utc_ns(group.packets[0])
-        last_ns = connection.utc_ns(group.packets[-1])
-        return last_ns >= newest_ns - round(self.keep_s * SECOND_NS) or any(
-            from_ns <= last_ns and first_ns <= from_ns + self._longest_ns
-            for from_ns in self._holds.values()
+        return self._holds.keep(
+            connection.utc_ns(group.packets[0]),
+            connection.utc_ns(group.packets[-1]),
+            newest_ns=newest_ns,
         )
 
 

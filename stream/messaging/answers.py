@@ -14,18 +14,16 @@ are what other receivers are told (`stream.events.report`); ask again after the 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
 import zmq
 
-from stream.errors import ConfigError, PublishError, StoreError
+from stream.errors import StoreError
 from stream.events.event import Event
 from stream.events.report import report
-from stream.messaging.curve import Guard
-from stream.messaging.endpoint import check_binding, why_not_bound
+from stream.messaging.bound_socket import BoundSocket
 from stream.messaging.keys import KeyFolder
 from stream.messaging.messages import VERSION, Message
 
@@ -69,37 +67,25 @@ class Answers:
         insecure: bool = False,
         keys: KeyFolder | None = None,
     ) -> None:
-        check_binding(endpoint, insecure=insecure, guarded=keys is not None)
-        self._owner = threading.get_ident()
         self._node = node
         self._retained = retained
         self._changes = changes
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, LONGEST_REQUEST_BYTES)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
-        self._guard: Guard | None = None
-        try:
-            if keys is not None:
-                self._guard = Guard(self._context, keys)
-                self._guard.protect(self._socket)
-            self._socket.bind(endpoint)
-        except ConfigError:
-            self.close()
-            raise
-        except zmq.ZMQError as error:
-            self.close()
-            raise PublishError(why_not_bound(endpoint, error.errno, str(error))) from error
-        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._socket = BoundSocket(
+            zmq.ROUTER,
+            endpoint,
+            insecure=insecure,
+            keys=keys,
+            high_water_mark=HIGH_WATER_MARK,
+            longest_bytes=LONGEST_REQUEST_BYTES,
+        )
+        self.endpoint = self._socket.endpoint
 
     def serve(self) -> None:
         """Answers what has been asked; never waits."""
-        assert threading.get_ident() == self._owner
+        socket = self._socket.zmq
         for _ in range(AT_A_TIME):
             try:
-                *envelope, request = self._socket.recv_multipart(zmq.NOBLOCK)
+                *envelope, request = socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             try:
@@ -108,17 +94,13 @@ class Answers:
                 _log.error("a question could not be answered; please report it", exc_info=error)
                 answer = msgspec.json.encode({"v": VERSION, "error": "a bug, see the log"})
             try:
-                self._socket.send_multipart([*envelope, answer], zmq.NOBLOCK)
+                socket.send_multipart([*envelope, answer], zmq.NOBLOCK)
             except zmq.ZMQError:  # it doesn't read, or has gone
                 continue
 
     def close(self) -> None:
         """May be called again."""
-        self._socket.close(linger=0)
-        if self._guard is not None:
-            self._guard.close()
-            self._guard = None
-        self._context.term()
+        self._socket.close()
 
     def _answer(self, request: bytes) -> bytes:
         try:

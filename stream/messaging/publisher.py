@@ -9,16 +9,14 @@ one subscriber alone: the others on that topic get the repeated message too, and
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 import zmq
 
-from stream.errors import ConfigError, PublishError
-from stream.messaging.curve import Guard
-from stream.messaging.endpoint import check_binding, why_not_bound
+from stream.errors import PublishError
+from stream.messaging.bound_socket import BoundSocket
 from stream.messaging.keys import KeyFolder
 from stream.messaging.messages import EventChange, Message
 from stream.messaging.topics import BY_KIND, topic
@@ -53,35 +51,21 @@ class Publisher:
         high_water_mark: int = HIGH_WATER_MARK,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        check_binding(endpoint, insecure=insecure, guarded=keys is not None)
-        self._owner = threading.get_ident()
         self._clock_ns = clock_ns
         self._encoder = msgspec.json.Encoder()
         # Of a topic, or of one event on it: its topic, then the event's id.
         self._retained: dict[str, tuple[str, Message, Sequence[bytes]]] = {}
         self._due: set[str] = set()  # of those, what a subscriber waits to have repeated
         self._repeated_at_ns: dict[str, int] = {}
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.XPUB)
-        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # every subscription, not only the first
-        self._socket.setsockopt(zmq.SNDHWM, high_water_mark)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, LONGEST_SUBSCRIPTION_BYTES)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
-        self._guard: Guard | None = None
-        try:
-            if keys is not None:
-                self._guard = Guard(self._context, keys)
-                self._guard.protect(self._socket)
-            self._socket.bind(endpoint)
-        except ConfigError:
-            self.close(orderly=False)
-            raise
-        except zmq.ZMQError as error:
-            self.close(orderly=False)
-            raise PublishError(why_not_bound(endpoint, error.errno, str(error))) from error
-        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._socket = BoundSocket(
+            zmq.XPUB,
+            endpoint,
+            insecure=insecure,
+            keys=keys,
+            high_water_mark=high_water_mark,
+            longest_bytes=LONGEST_SUBSCRIPTION_BYTES,
+        )
+        self.endpoint = self._socket.endpoint
 
     def send(self, message: Message, blobs: Sequence[bytes] = ()) -> None:
         """Publishes a message on its topic.
@@ -114,10 +98,10 @@ class Publisher:
 
     def serve(self) -> None:
         """Takes in subscriptions and repeats what they ask for; never waits."""
-        self._check_owner()
+        socket = self._socket.zmq
         for _ in range(FRAMES_PER_SERVING):
             try:
-                frame = self._socket.recv(zmq.NOBLOCK)
+                frame = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
             if frame.startswith(b"\x01"):  # 1 subscribes, 0 unsubscribes, all else is foreign
@@ -137,24 +121,16 @@ class Publisher:
 
     def close(self, *, orderly: bool) -> None:
         """Closes the socket; an orderly stop gives the last words up to half a second to leave."""
-        self._socket.close(linger=ORDERLY_LINGER_MS if orderly else 0)
-        if self._guard is not None:
-            self._guard.close()
-            self._guard = None
-        self._context.term()
+        self._socket.close(linger_ms=ORDERLY_LINGER_MS if orderly else 0)
 
     def _send(self, name: str, message: Message, blobs: Sequence[bytes]) -> None:
-        self._check_owner()
+        socket = self._socket.zmq
         parts = [name.encode(), self._encoder.encode(message), *blobs]
         try:
-            self._socket.send_multipart(parts, flags=zmq.NOBLOCK)
+            socket.send_multipart(parts, flags=zmq.NOBLOCK)
         except (
             zmq.Again
         ):  # XPUB drops rather than waits, so this is not expected; it is no reason to end
             _log.warning("a message on %s could not be queued", name)
         except zmq.ZMQError as error:
             raise PublishError(f"can't publish on {self.endpoint} any more: {error}") from error
-
-    def _check_owner(self) -> None:
-        if threading.get_ident() != self._owner:
-            raise RuntimeError("the publisher belongs to the thread that made it")

@@ -36,6 +36,8 @@ class Subscriber:
     The daemons' heartbeats are always subscribed to: they tell "no action" from "no data", and
     carry the numbers that show a loss. Connecting never fails: nobody there yet means waiting.
 
+    overhear: told the parts of whatever comes, no news and unreadable messages as well.
+
     Attributes:
         lost: messages missed so far, by topic.
         unreadable: messages that were not of this version's form.
@@ -49,8 +51,10 @@ class Subscriber:
         key: ClientKey | None = None,
         high_water_mark: int = HIGH_WATER_MARK,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        overhear: Callable[[list[bytes]], None] = lambda parts: None,  # noqa: ARG005
     ) -> None:
         self.endpoint = endpoint
+        self._overhear = overhear
         self.lost: dict[str, int] = {}
         self.unreadable = 0
         self._clock_ns = clock_ns
@@ -88,7 +92,9 @@ class Subscriber:
         """
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         while self._socket.poll(max(0, (deadline_ns - time.monotonic_ns()) // 1_000_000)):
-            received = self._read(self._socket.recv_multipart(zmq.NOBLOCK))
+            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            self._overhear(parts)
+            received = self._read(parts)
             if received is not None and self._is_news(received):
                 return received
             if time.monotonic_ns() > deadline_ns:  # a flood of what is no news

@@ -113,19 +113,13 @@ class Writer:
             frame: U8[h,w,3] RGB, the newest at model scale.
         """
         height, width = frame.shape[:2]
-        crop = self._manifest.input_size
         rgb, rgb_bytes = _map(recognition.spatial_rgb, blob=1)
         flow, flow_bytes = _map(recognition.spatial_flow, blob=2)
         message = Explain(
             **self._envelope.fields("explain", recognition.camera, recognition.epoch),
             prediction_seq=prediction.seq,
             capture_end=utc(sample.capture_ns),
-            frame=JpegBlob(
-                blob=0,
-                width=width,
-                height=height,
-                crop=((width - crop) // 2, (height - crop) // 2, crop, crop),
-            ),
+            frame=JpegBlob(blob=0, width=width, height=height, crop=self._manifest.crop),
             attention_rgb=rgb,
             attention_flow=flow,
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import device
-from engine.device import cache_dir, describe_machine, open_graphs
+from engine.device import describe_machine, open_graphs
 from engine.errors import DeviceMissing, EngineDrift, GraphMismatch
 from engine.recogniser import Recogniser, Sample
 
@@ -125,23 +125,3 @@ def test_a_manifest_of_another_model_is_refused(tiny_bundle):
     ):
         with pytest.raises(GraphMismatch, match=said):
             open_graphs(with_manifest(tiny_bundle, **change), precision="fp32")
-
-
-def test_the_cache_lies_where_the_user_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("GESTA_CACHE", str(tmp_path / "mine"))
-    assert cache_dir() == tmp_path / "mine" / "openvino"
-    monkeypatch.delenv("GESTA_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_dir() == tmp_path / "xdg" / "gesta" / "openvino"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_dir() == tmp_path / ".cache" / "gesta" / "openvino"
-    assert cache_dir().is_dir()
-
-
-def test_without_a_place_for_the_cache_it_runs_all_the_same(tmp_path, monkeypatch, caplog):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("GESTA_CACHE", str(tmp_path / "file"))
-    with caplog.at_level(logging.WARNING):
-        assert cache_dir() is None
-    assert "compiled graphs aren't kept for the next start" in caplog.text

@@ -68,3 +68,8 @@ def test_a_flow_that_is_not_listed_is_refused_unless_allowed(manifest):
         manifest.flow_entry("tvl1")
     unmeasured = manifest.flow_entry("tvl1", allow_mismatch=True)
     assert (unmeasured.bound_px, unmeasured.parameters) == (12, {})
+
+
+def test_the_crop_is_the_middle_of_the_resized_picture(manifest):
+    wide = msgspec.structs.replace(manifest, input_size=224, resize=(301, 224))
+    assert wide.crop == (38, 0, 224, 224)

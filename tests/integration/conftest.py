@@ -42,6 +42,7 @@ def random_bundle(
     flow_downsampling: int = 1,
     resize: tuple[int, int] = (96, 72),
     grid_fps: float = 25.0,
+    spatial_attention: bool = True,
 ) -> Path:
     """A bundle of random weights; on pictures so small, compiling and running it is quick."""
     from training.export import export_bundle
@@ -56,6 +57,7 @@ def random_bundle(
         flow_downsampling=flow_downsampling,
         segments=segments,
         frames_per_segment=frames_per_segment,
+        spatial_attention=spatial_attention,
     )
     fields = {
         "name": folder.name,

@@ -27,7 +27,7 @@ from engine.manifest import Calibration, Manifest
 from engine.recogniser import Recogniser, Recognition, Sample
 from engine.runners.runner import Graphs, Runner
 from stream.batching import Batcher
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.inference import InferenceThread, Recognised
 from stream.opening import Opening
 from stream.samples import SampleQueue, StreamSample

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import av
 import cv2
+import numpy as np
 import pytest
 import zmq
 
 from stream.events.store import EventStore
+from tests.integration.conftest import random_bundle
 from tests.integration.processes import Daemon, Message, free_endpoint, gesta
 from tests.rtsp_server import RtspServer
 from tests.stream.events.test_webhook import Receiver
@@ -161,6 +164,58 @@ def test_a_clip_and_a_picture_are_kept_of_a_cameras_event(
     assert cv2.imread(url2pathname(urlparse(snapshot["uri"]).path)) is not None
     (row,) = [row for row in stored(config) if row["event_id"] == start["event_id"]]
     assert (row["clip"], row["snapshot"]) == (clip["uri"], snapshot["uri"])
+
+
+def test_what_a_stop_interrupts_is_kept_blurred_and_with_its_attention(
+    light_bundle: Path, config: Path, tmp_path: Path
+) -> None:
+    def stripes(tick: int, size: tuple[int, int]) -> np.ndarray:
+        row = ((np.arange(size[0]) + tick) // 4 % 2 * 255).astype(np.uint8)
+        return np.broadcast_to(row[None, :, None], (size[1], size[0], 3)).copy()
+
+    with RtspServer(size=(160, 120), picture=stripes) as server:
+        with config.open("a") as file:
+            file.write(
+                f'[[camera]]\nname = "hall"\nurl = "{server.url}"\n'
+                "region = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n"
+                f'[evidence]\nfolder = "{tmp_path / "evidence"}"\n'
+                "pre_roll_s = 0.5\nattention = true\nblur = true\n"
+            )
+        with Daemon("--config", config, "--bundle", light_bundle) as daemon:
+            event(daemon, "start")
+            count = len(daemon.messages.of("prediction")) + 10
+            daemon.predictions(count, camera="hall", timeout_s=60)
+            assert daemon.stop(signal.SIGTERM, timeout_s=30) == 0
+            time.sleep(0.3)  # the last words are on their way
+            *_, message = daemon.messages.of("event")
+    assert message["end_reason"] == "shutdown"
+    assert message["evidence"]["error"] is None
+    clip, snapshot = message["evidence"]["clip"], message["evidence"]["snapshot"]
+    assert clip["blurred"]
+    assert snapshot["attention"]
+    assert clip["covers_event"] == (
+        clip["start"] <= message["start"] and clip["end"] >= message["end"]
+    )
+    with av.open(url2pathname(urlparse(clip["uri"]).path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) >= 10
+    for frame in frames:
+        assert frame[:, :75].std() > 60  # stripes
+        assert frame[:, 90:].std() < 25  # none
+    (row,) = stored(config)
+    assert (row["clip"], row["snapshot"]) == (clip["uri"], snapshot["uri"])
+
+
+def test_attention_of_a_bundle_that_has_none_is_refused(config: Path, tmp_path: Path) -> None:
+    bundle = random_bundle(
+        tmp_path / "plain", seed=1, segments=2, frames_per_segment=4, sample_every=5,
+        spatial_attention=False,
+    )  # fmt: skip
+    with config.open("a") as file:
+        file.write(f'[evidence]\nfolder = "{tmp_path / "evidence"}"\nattention = true\n')
+    done = gesta("run", "scene:", "--config", config, "--bundle", bundle, "--precision", "fp32")
+    assert done.returncode == 2
+    assert "evidence.attention: bundle 'plain' was trained without spatial attention" in done.stderr
 
 
 def test_a_file_is_tried_against_rules(

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from engine.recogniser import Recognition, Sample
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.samples import SampleQueue, StreamSample
 from stream.status import CaptureSnapshot, StatusChange
 

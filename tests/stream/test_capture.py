@@ -12,7 +12,7 @@ import pytest
 
 from engine.flow.open import open_flow
 from stream.capture import CaptureThread
-from stream.config import CameraConfig
+from stream.configuration.config import CameraConfig
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
@@ -298,7 +298,7 @@ def test_a_snapshot_counts() -> None:
         assert numbers.dropped == {"thinned": 1, "corrupt": 3, "shed": 0}
         assert numbers.last_frame_age_s is not None
         assert numbers.last_frame_age_s < PATIENCE_S
-        assert numbers.received_fps > 0
+        assert 0 < numbers.received_fps <= 3  # three came after the first, at once: no rate yet
         assert (numbers.state, numbers.queue_depth) == ("live", 5)
         assert numbers.info is not None
     assert rig.thread.name == "capture:hall"

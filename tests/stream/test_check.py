@@ -5,7 +5,7 @@ import pytest
 from engine.flow.open import open_flow
 from stream import check
 from stream.check import Cost, Sent, cameras_held
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import SourceError
 from stream.sampler import Sampler
 from tests.stream.stand_ins import Recogniser

@@ -13,7 +13,7 @@ from engine.bundle import write_sums
 from stream import cli
 from tests.stream.synthetic import small_manifest
 
-COMMANDS = ("run", "watch", "replay", "check", "scene")
+COMMANDS = ("run", "watch", "replay", "check", "verify", "scene")
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,12 @@ import pytest
 from engine.errors import EngineDrift
 from stream.batching import Batcher
 from stream.cameras import Cameras
-from stream.config import CameraConfig, Config, EventsConfig
+from stream.configuration.config import CameraConfig, Config, EventsConfig
+from stream.configuration.reload import Reload
 from stream.daemon import Daemon
 from stream.errors import ConfigError, Reason, StreamError
 from stream.events.desk import EventDesk
+from stream.events.evidence import Evidence, EvidenceReady
 from stream.events.rule import RuleConfig
 from stream.inbox import Inbox
 from stream.inference import InferenceThread
@@ -32,7 +34,6 @@ from stream.messaging.subscriber import Subscriber
 from stream.messaging.writer import Writer
 from stream.operations.ledger import Ledger
 from stream.outside import Outside
-from stream.reload import Reload
 from stream.samples import SampleQueue
 from stream.systemd import Systemd
 from tests.stream.messaging.samples_of_messages import MODEL, meta
@@ -53,11 +54,30 @@ class Told(Systemd):
         self.texts.append(text)
 
 
+class Keeper:
+    """One that has evidence of every event that is over only when it is to finish."""
+
+    def __init__(self):
+        self.looks, self.over = [], []
+
+    def looked(self, camera, captured_ns, attention):
+        self.looks.append((camera, captured_ns, attention))
+
+    def follow(self, event):
+        if not event.is_open and event.evidence is None:
+            self.over.append(event)
+
+    def finish(self, within_s):
+        assert within_s > 0
+        return [EvidenceReady(event.event_id, Evidence(error="none")) for event in self.over]
+
+
 class House:
     """A daemon in a thread of its own, with its cameras in the test's hands."""
 
-    def __init__(self, *names, store, rules=()):
+    def __init__(self, *names, store, rules=(), evidence=None):
         self.rules = rules
+        self.evidence = evidence
         self.store = store
         self.ledger = Ledger()
         self.systemd = Told()
@@ -108,7 +128,7 @@ class House:
                 publisher=publisher,
                 answers=None,
                 events=self.events,
-                evidence=None,
+                evidence=self.evidence,
                 ledger=self.ledger,
                 systemd=self.systemd,
                 sinks=[],
@@ -286,6 +306,22 @@ def test_a_stop_ends_the_events_before_the_cameras(house):
     told = [m for m in home.seen if isinstance(m, EventChange | Status)]
     assert isinstance(told[-2], EventChange)
     assert (told[-2].phase, told[-2].end_reason) == ("end", "shutdown")
+
+
+def test_a_stop_tells_of_the_evidence_that_was_still_to_be_written(house):
+    keeper = Keeper()
+    home = house("hall", rules=(WAVING,), evidence=keeper)
+    home.cameras["hall"].queue.put(stream_sample("hall", 29))
+    home.receive(EventChange)
+    home.stop.set()
+    home.thread.join(SOON_S)
+    told = [m for m in home.seen if isinstance(m, EventChange | Status)]
+    assert [m.evidence for m in told[-3:-1]] == [None, Evidence(error="none")]
+    assert (told[-2].event_id, told[-2].revision) == (told[-3].event_id, told[-3].revision + 1)
+    assert told[-1].state == "ended"
+    ((camera, captured_ns, attention),) = keeper.looks
+    assert (camera, captured_ns) == ("hall", stream_sample("hall", 29).capture_ns)
+    assert attention.shape == (2, 2)
 
 
 def test_operators_see_what_subscribers_hear(house):

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.flow.open import open_flow
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError, Reason, SourceError
 from stream.messaging.messages import TopLabel
 from stream.replay import Played, Timeline, play, replay

@@ -16,12 +16,12 @@ from engine.errors import EngineDrift
 from engine.flow.open import open_flow
 from engine.manifest import FlowEntry
 from stream import run as run_module
-from stream.config import CameraConfig, Config, HttpConfig, PublishConfig
+from stream.configuration.config import CameraConfig, Config, HttpConfig, PublishConfig
+from stream.configuration.reload import Reload
 from stream.errors import ConfigError, PublishError, SourceError
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
-from stream.reload import Reload
 from stream.signals import stopped_by_signals
 from tests.stream.messaging.samples_of_messages import MODEL
 from tests.stream.stand_ins import Recogniser

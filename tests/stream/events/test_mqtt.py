@@ -8,6 +8,7 @@ import queue
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,8 +85,11 @@ class Reader:
         self.client.on_message = lambda client, data, message: self.heard.put(
             (message.topic, message.payload, message.retain)
         )
+        hears = threading.Event()  # what isn't retained is told to nobody who subscribes later
+        self.client.on_subscribe = lambda *given: hears.set()
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+        assert hears.wait(SOON_S)
 
     def wait_for(
         self, topic: str, condition: Callable[[bytes], bool] = lambda payload: True

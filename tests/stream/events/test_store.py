@@ -47,6 +47,19 @@ def test_what_was_stored_is_there_after_the_process_is_gone(path: Path) -> None:
     again.close()
 
 
+def test_only_its_owner_can_read_it(path: Path) -> None:
+    store = EventStore(path)
+    store.write([event()])
+    files = [each for each in path.parent.iterdir() if each.suffix != ".lock"]
+    assert {each.name for each in files} == {f"events.sqlite{end}" for end in ("", "-wal", "-shm")}
+    assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    store.close()
+    path.chmod(0o640)  # somebody lets their group read it
+    EventStore(path).close()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_all_or_none_is_stored(path: Path) -> None:
     store, first = EventStore(path), event()
     store.write([first])

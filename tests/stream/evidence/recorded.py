@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -10,22 +10,40 @@ import numpy as np
 from av import Packet
 from av.video.stream import VideoStream
 
-from stream.evidence.packets import SECOND_NS, PacketRing
+from stream.evidence.holds import SECOND_NS
+from stream.evidence.packets import PacketRing
 from tests.stream.events.drawn import NOON_NS
 
 FPS, GROUP = 25, 10  # a key frame each 0.4 s
 
 
-def write_video(path: Path, *, frames: int, codec: str = "libx264") -> Path:
-    """64x48 px; frame n has the brightness 2 n (up to 250), and half of that on its right half."""
+def grey(number: int) -> np.ndarray:
+    """A frame [48,64,3] that is as bright as its number says."""
+    return np.full((48, 64, 3), min(2 * number, 250), np.uint8)
+
+
+def bars(number: int) -> np.ndarray:
+    """A frame [48,64,3] of bars of 2 px, black and white."""
+    return np.tile(np.repeat(np.array([0, 255], np.uint8), 2), (48, 16))[..., None].repeat(3, 2)
+
+
+def write_video(
+    path: Path,
+    *,
+    frames: int,
+    codec: str = "libx264",
+    drawn: Callable[[int], np.ndarray] = grey,
+    pix_fmt: str = "yuv420p",
+) -> Path:
+    """64x48 px; frame n as `drawn` has it: by default of the brightness 2 n (up to 250)."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
         stream.codec_context.gop_size = GROUP
         stream.options = {"x264-params": "scenecut=0"} if codec == "libx264" else {}
         for number in range(frames):
-            image = np.full((48, 64, 3), min(2 * number, 250), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(drawn(number), format="rgb24")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 

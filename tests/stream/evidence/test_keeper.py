@@ -14,16 +14,19 @@ from urllib.request import url2pathname
 import av
 import cv2
 import msgspec
+import numpy as np
 import pytest
 
-from stream.config import CameraConfig, EvidenceConfig
+from stream.configuration.config import CameraConfig
 from stream.events.event import EndReason, Event, new_event
-from stream.events.evidence import EvidenceReady
+from stream.events.evidence import EvidenceConfig, EvidenceReady
+from stream.evidence import clip as clip_module
 from stream.evidence import keeper as module
 from stream.evidence.keeper import EvidenceKeeper
 from stream.region import GREY
 from tests.stream.events.drawn import rule
-from tests.stream.evidence.recorded import FPS, at_ns, brightness, feed, write_video
+from tests.stream.evidence.recorded import FPS, at_ns, bars, brightness, feed, write_video
+from tests.stream.synthetic import small_manifest
 
 SOON_S = 20.0
 HALL = CameraConfig(name="hall", url="rtsp://camera.example/1")
@@ -41,8 +44,16 @@ class Kept:
         fields: dict[str, object] = {"pre_roll_s": 0.5, "post_roll_s": 0.5, "longest_s": 60.0}
         config = EvidenceConfig(folder=str(folder), **(fields | given))  # type: ignore[arg-type]
         self.ready: queue.Queue[EvidenceReady] = queue.Queue()
-        self.keeper = EvidenceKeeper(config, [camera], [rule()], deliver=self.ready.put)
+        self.is_heard = True
+        self.keeper = EvidenceKeeper(
+            config, [camera], [rule()], manifest=small_manifest(), deliver=self._deliver
+        )
         self.packets = self.keeper.packets["hall"]
+
+    def _deliver(self, ready: EvidenceReady) -> bool:
+        if self.is_heard:
+            self.ready.put(ready)
+        return self.is_heard
 
     def of(self, start_s: float, end_s: float, reason: EndReason = "below_exit") -> EvidenceReady:
         event = started(start_s)
@@ -145,6 +156,202 @@ def test_what_is_outside_of_the_region_is_grey_in_the_picture(
     assert sorted(p.suffix for p in file_of(evidence.snapshot.uri).parent.iterdir()) == [".jpg"]
 
 
+def test_what_is_kept_is_readable_by_its_owner_alone(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping()
+    feed(kept.packets, video)
+    assert kept.of(2.0, 3.0).evidence.error is None
+    found = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "evidence").rglob("*")}
+    found[tmp_path / "evidence"] = (tmp_path / "evidence").stat().st_mode & 0o777
+    assert len(found) == 4
+    for path, mode in found.items():
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_the_attention_of_the_pictures_own_sample_is_drawn_over_it(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(attention=True, clip=False)
+    feed(kept.packets, video)
+    for tick in range(125):
+        hottest = np.zeros((4, 4), np.float32)
+        # The picture of 2.4 s was looked at in its lower right corner, the others elsewhere.
+        hottest[(3, 3) if tick == 60 else (0, 0)] = 1
+        kept.keeper.looked("hall", at_ns(tick / FPS), hottest)
+    event = started(2.0, key_s=2.4)
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    snapshot = kept.ready.get(timeout=SOON_S).evidence.snapshot
+    assert snapshot is not None
+    assert snapshot.attention
+    image = cv2.imread(str(file_of(snapshot.uri)))
+    assert image is not None
+    # The model sees the middle 32 of 64 px, the middle 32 of 48: corners at 16, 8 and 47, 39.
+    assert int(image[36, 44].max()) > 60 + int(image[12, 20].max())
+    plain = image[24, 5].astype(int)  # outside of what the model sees
+    assert abs(plain - 120).max() <= 4  # grey, as the camera sent it: 2.4 s is frame 60
+
+
+def test_a_picture_whose_attention_is_gone_is_kept_without_and_says_so(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(attention=True)
+    feed(kept.packets, video)
+    kept.keeper.looked("hall", at_ns(3.5), np.full((4, 4), 1 / 16, np.float32))
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.error == "where the model looked in the picture is no longer known"
+    assert evidence.snapshot is not None
+    assert not evidence.snapshot.attention
+    assert evidence.clip is not None
+
+
+def test_no_attention_is_drawn_over_a_picture_that_the_model_looked_at_later(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(attention=True)
+    feed(kept.packets, video)
+    kept.keeper.looked("hall", at_ns(-0.5), np.full((4, 4), 1 / 16, np.float32))
+    event = started(2.0, key_s=-0.5)  # the camera's first packet is later
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    snapshot = kept.ready.get(timeout=SOON_S).evidence.snapshot
+    assert snapshot is not None
+    assert not snapshot.attention
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
+def test_clip_and_picture_are_blurred_outside_of_the_region(
+    tmp_path: Path, keeping: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch, encoder: str
+) -> None:
+    monkeypatch.setattr(clip_module, "_ENCODERS", ("no such encoder", encoder))
+    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+    kept = keeping(msgspec.structs.replace(HALL, region=left), blur=True)
+    video = tmp_path / "a.mp4"
+    feed(kept.packets, write_video(video, frames=125, drawn=bars))
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.error is None
+    clip, snapshot = evidence.clip, evidence.snapshot
+    assert clip is not None
+    assert snapshot is not None
+    assert (clip.blurred, clip.covers_event) == (True, True)
+    with av.open(str(file_of(clip.uri))) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == (
+            "h264" if encoder == "libx264" else "mpeg4"
+        )
+        frames = list(container.decode(video=0))
+    assert (frames[0].key_frame, frames[0].time) == (True, 0)
+    # From the key frame before 1.5 s up to 3.5 s, at 25 a second.
+    assert len(frames) == pytest.approx((3.5 - 1.2) * FPS, abs=2)
+    assert frames[-1].time == pytest.approx(len(frames[1:]) / FPS, abs=0.002)
+    picture = cv2.imread(str(file_of(snapshot.uri)))
+    assert picture is not None
+    for image in (*(frame.to_ndarray(format="rgb24") for frame in frames), picture):
+        assert image[:, :28].std() > 80  # bars
+        assert image[:, 38:].std() < 25  # none
+
+
+def test_a_camera_that_lost_its_region_is_blurred_as_before_in_what_is_still_to_be_written(
+    tmp_path: Path, keeping: Callable[..., Kept]
+) -> None:
+    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+    kept = keeping(msgspec.structs.replace(HALL, region=left), blur=True, snapshot=False)
+    feed(kept.packets, write_video(tmp_path / "a.mp4", frames=125, drawn=bars))
+    event = started(2.0)
+    kept.keeper.follow(event)
+    kept.keeper.revise([HALL], [])  # and its rules, or it would need one
+    kept.keeper.follow(ended(event, 3.0))
+    clip = kept.ready.get(timeout=SOON_S).evidence.clip
+    assert clip is not None
+    with av.open(str(file_of(clip.uri))) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert image[:, :28].std() > 80
+    assert image[:, 38:].std() < 25
+
+
+def test_a_camera_that_is_new_is_kept_too_with_its_attention(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(attention=True)
+    yard = msgspec.structs.replace(HALL, name="yard")
+    kept.keeper.revise([HALL, yard], [rule()])
+    feed(kept.keeper.packets["yard"], video)
+    for tick in range(125):
+        kept.keeper.looked("yard", at_ns(tick / FPS), np.full((4, 4), 1 / 16, np.float32))
+    event = msgspec.structs.replace(started(2.0), camera="yard")
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0))
+    evidence = kept.ready.get(timeout=SOON_S).evidence
+    assert evidence.error is None
+    assert evidence.snapshot is not None
+    assert evidence.snapshot.attention
+
+
+def test_full_range_colours_stay_what_they_are_where_nothing_is_blurred(
+    tmp_path: Path, keeping: Callable[..., Kept]
+) -> None:
+    whole = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    kept = keeping(msgspec.structs.replace(HALL, region=whole), blur=True)
+    feed(kept.packets, write_video(tmp_path / "a.mp4", frames=125, pix_fmt="yuvj420p"))
+    clip = kept.of(2.0, 3.0).evidence.clip
+    assert clip is not None
+    with av.open(str(file_of(clip.uri))) as container:
+        first = next(container.decode(video=0))
+    assert brightness(first.to_ndarray(format="rgb24")) == pytest.approx(1.2 * FPS, abs=3)
+
+
+def test_an_orderly_end_writes_what_there_is(keeping: Callable[..., Kept], video: Path) -> None:
+    kept = keeping(post_roll_s=30.0)
+    feed(kept.packets, video, packets=76)  # up to 3 s
+    waiting, open_still = started(1.0), started(2.0)
+    for event in (waiting, open_still):
+        kept.keeper.follow(event)
+    kept.keeper.follow(ended(waiting, 2.5))
+    kept.is_heard = False  # nobody takes it from a queue any more
+    kept.keeper.follow(ended(open_still, 2.9, "shutdown"))
+    before_s = time.monotonic()
+    left = {ready.event_id: ready.evidence for ready in kept.keeper.finish(SOON_S)}
+    assert time.monotonic() - before_s < SOON_S
+    assert set(left) == {waiting.event_id, open_still.event_id}
+    for evidence in left.values():
+        assert evidence.error is None
+        assert evidence.clip is not None
+        assert evidence.clip.covers_event
+    assert not kept.keeper.is_alive()
+
+
+def test_a_clip_that_ends_before_its_event_says_so(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping()
+    feed(kept.packets, video, packets=76)
+    event = started(1.0)
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 4.0, "shutdown"))
+    clip = kept.ready.get(timeout=SOON_S).evidence.clip
+    assert clip is not None
+    assert not clip.covers_event
+
+
+def test_an_orderly_end_waits_for_no_long_work(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path
+) -> None:
+    whole = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    kept = keeping(msgspec.structs.replace(HALL, region=whole), blur=True)
+    feed(kept.packets, video)
+    kept.is_heard = False
+    event = started(2.0)
+    kept.keeper.follow(event)
+    kept.keeper.follow(ended(event, 3.0, "shutdown"))
+    (left,) = kept.keeper.finish(0.0)
+    assert left.evidence.clip is None
+    assert "the daemon stopped before it was written" in (left.evidence.error or "") or (
+        "there was no time left to blur it" in (left.evidence.error or "")
+    )
+    assert not list((tmp_path / "evidence").rglob("*.part"))
+    assert not list((tmp_path / "evidence").rglob("*.mp4"))
+
+
 def test_the_post_roll_is_waited_for(keeping: Callable[..., Kept], video: Path) -> None:
     kept = keeping()
     feed(kept.packets, video, packets=76)  # up to 3 s
@@ -205,8 +412,7 @@ def test_events_of_another_daemon_or_camera_do_no_harm(
     elsewhere = msgspec.structs.replace(started(1.0), camera="gone")
     kept.keeper.follow(elsewhere)
     kept.keeper.follow(ended(elsewhere, 2.0))
-    for reason in ("crash", "shutdown"):
-        kept.keeper.follow(ended(started(1.0), 2.0, reason))  # type: ignore[arg-type]
+    kept.keeper.follow(ended(started(1.0), 2.0, "crash"))
     assert kept.of(2.0, 3.0).evidence.error is None
     assert kept.ready.empty()
 
@@ -260,8 +466,10 @@ def test_a_full_disk_leaves_nothing_half_written(
     monkeypatch.setattr(module, "write_clip", full)
     kept = keeping()
     feed(kept.packets, video)
-    assert "No space left on device" in (kept.of(2.0, 3.0).evidence.error or "")
-    assert [p for p in (tmp_path / "evidence").rglob("*") if p.is_file()] == []
+    evidence = kept.of(2.0, 3.0).evidence
+    assert (evidence.clip, evidence.snapshot is None) == (None, False)
+    assert evidence.error == "the clip can't be kept (No space left on device)"
+    assert [p.suffix for p in (tmp_path / "evidence").rglob("*") if p.is_file()] == [".jpg"]
 
 
 def test_old_files_go_then_the_oldest_until_the_rest_fits(

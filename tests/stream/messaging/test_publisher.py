@@ -208,7 +208,7 @@ def test_a_message_of_another_form_is_counted_and_passed_over(publisher, subscri
     joined(publisher, reader, sender)
     topic = b"gesta/1/home/cam0/prediction/"
     for parts in ([topic, b"no json"], [topic], [topic, b'{"v":1}'], [b"gesta/1/x", b"{}"]):
-        publisher._socket.send_multipart(parts)
+        publisher._socket.zmq.send_multipart(parts)
     publisher.send(prediction(sender))
     assert take(publisher, reader)[0].message.seq == 0
     assert reader.unreadable == 3

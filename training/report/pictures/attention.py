@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 from engine.arrays import F32, U8
+from engine.attention import mask
 from training.report.pictures.canvas import COLOURS, GREY, NAMES, figure, plain, styled
 
 _FRAME_IN = 0.72
@@ -97,6 +97,5 @@ def attention_picture(clip: Explained) -> Figure:
 def lit(frame: U8, attention: F32) -> U8:
     """A frame [S, S, 3] in the light of its attention [h, w]: as it is where that is largest."""
     side = frame.shape[0]
-    mask = cv2.resize(attention.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
-    mask = np.clip(mask / attention.max(), 0, 1)[..., None]  # [S, S, 1]
-    return cast(U8, (frame * (_DARKEST + (1 - _DARKEST) * mask)).astype(np.uint8))
+    light = mask(attention, (side, side))[..., None]  # [S, S, 1]
+    return cast(U8, (frame * (_DARKEST + (1 - _DARKEST) * light)).astype(np.uint8))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stream.config import CameraConfig, Config
+from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError
 
 _REVISABLE = ("cameras", "rules")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from stream.config import Config
+from stream.configuration.config import Config
+from stream.configuration.revision import Revision
 from stream.errors import StreamError
-from stream.revision import Revision
 
 LOOK_EVERY_NS = 1_000_000_000
 

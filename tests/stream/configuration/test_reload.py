@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from stream.config import load_config
-from stream.reload import LOOK_EVERY_NS, Reload
+from stream.configuration.loader import load_config
+from stream.configuration.reload import LOOK_EVERY_NS, Reload
 
 ONE = '[[camera]]\nname = "hall"\nurl = "scene:"\n'
 TWO = ONE + '[[camera]]\nname = "yard"\nurl = "scene:"\n'

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import CameraConfig, Config, default_store, host_name, load_config
+from stream.configuration.config import CameraConfig, Config, default_store, host_name
+from stream.configuration.loader import load_config
 from stream.errors import ConfigError
 
 ENVIRONMENT = {"HALLWAY_PASSWORD": "s3cr@t/word", "EMPTY": ""}
@@ -256,3 +257,44 @@ def test_the_event_store_has_its_place(tmp_path: Path) -> None:
     assert default_store({}) == Path.home() / ".local/state/gesta/events.sqlite"
     assert "events.keep_days" in refusal(tmp_path, "[events]\nkeep_days = -1\n")
     assert "events.store: is empty" in refusal(tmp_path, '[events]\nstore = ""\n')
+
+
+RULE = '[[rule]]\nname = "fall"\nlabels = ["fall"]\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('folder = ""', "evidence.folder: is empty"),
+        ("clip = false\nsnapshot = false", "evidence.clip: neither clip nor snapshot"),
+        (
+            "attention = true\nsnapshot = false",
+            "evidence.attention: is drawn over the picture, and snapshot is false; leave one of",
+        ),
+        ("attention = 1", "evidence.attention: expected `bool`"),
+        ("atention = true", 'evidence.atention: unknown key; did you mean "attention"?'),
+        ("pre_roll_s = -1", "evidence.pre_roll_s: must be a number from 0"),
+        ("longest_s = 9", "evidence.longest_s: must be longer than both rolls"),
+        ("keep_bytes = 0", "evidence.keep_bytes: must be above 0"),
+        (
+            "blur = true",
+            'camera[0].region: evidence.blur is on, and "hallway" has no region outside of which '
+            "to blur; give it one",
+        ),
+    ],
+)
+def test_evidence_that_cant_be_meant_is_named(tmp_path: Path, keys: str, said: str) -> None:
+    folder = "" if "folder" in keys else 'folder = "/tmp/evidence"\n'
+    assert said in refusal(tmp_path, f"{CAMERA}{RULE}[evidence]\n{folder}{keys}\n")
+
+
+def test_only_a_camera_that_evidence_is_kept_of_needs_a_region_to_blur(tmp_path: Path) -> None:
+    blur = '[evidence]\nfolder = "/tmp/evidence"\nblur = true\n'
+    region = "region = [[0, 0], [1, 0], [1, 1]]\n"
+    other = '[[camera]]\nname = "yard"\nurl = "rtsp://camera.example/2"\n'
+    hallway = RULE + 'cameras = ["hallway"]\n'
+    evidence = load(tmp_path, CAMERA + region + other + hallway + blur).evidence
+    assert evidence is not None
+    assert (evidence.blur, evidence.attention) == (True, False)
+    assert load(tmp_path, CAMERA + RULE + "evidence = false\n" + blur).evidence == evidence
+    assert "camera[1].region" in refusal(tmp_path, CAMERA + region + other + RULE + blur)

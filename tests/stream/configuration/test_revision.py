@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from stream.config import CameraConfig, Config, HttpConfig, PublishConfig
+from stream.configuration.config import CameraConfig, Config, HttpConfig, PublishConfig
+from stream.configuration.revision import Revision
 from stream.errors import ConfigError
 from stream.events.receivers import WebhookConfig
 from stream.events.rule import RuleConfig
-from stream.revision import Revision
 
 HALL, YARD, ATTIC = (
     CameraConfig(name=name, url=f"rtsp://{name}.example/") for name in ("hall", "yard", "attic")

@@ -1,0 +1,125 @@
+"""What a configuration's types alone can't say."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from stream import url as urls
+from stream.configuration.config import Config, HttpConfig
+from stream.errors import ConfigError
+from stream.events.evidence import EvidenceConfig
+from stream.events.rule import check_rules
+from stream.operations.address import Address
+from stream.region import problem_with
+
+_NAME = re.compile(r"[a-z0-9_-]+")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what an Authorization header may hold
+_SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError with the key's path and what to do."""
+    if not config.bundle:
+        raise ConfigError("bundle: is empty; give a built-in name, a folder or a .zip")
+    for key, name in (("site", config.site), ("node", config.node)):
+        _check_name(key, name)
+    seen: dict[str, int] = {}
+    for index, camera in enumerate(config.cameras):
+        path = f"camera[{index}]"
+        _check_name(f"{path}.name", camera.name)
+        if camera.name == "node":
+            raise ConfigError(f'{path}.name: "node" is kept for the daemon itself; rename it')
+        if camera.name in seen:
+            raise ConfigError(
+                f'{path}.name: camera[{seen[camera.name]}] is "{camera.name}" too; rename one'
+            )
+        seen[camera.name] = index
+        for key, value in (("max_gap_s", camera.max_gap_s), ("stall_s", camera.stall_s)):
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
+        if (problem := problem_with(camera.region)) is not None:
+            raise ConfigError(f"{path}.region: {problem}")
+        _check_url(f"{path}.url", camera.url)
+    for key in ("answers", "keys"):
+        if getattr(config.publish, key) == "":
+            raise ConfigError(f"publish.{key}: is empty; leave it out to do without")
+    _check_receivers(config)
+    if config.http is not None:
+        _check_http(config.http)
+    if config.evidence is not None:
+        _check_evidence(config.evidence, config)
+    check_rules(config.rules, [camera.name for camera in config.cameras])
+    if not config.events.store:
+        raise ConfigError("events.store: is empty; name a file, or leave it out")
+    if not (math.isfinite(config.events.keep_days) and config.events.keep_days >= 0):
+        raise ConfigError(
+            f"events.keep_days: must be a number of days from 0, not {config.events.keep_days}"
+        )
+
+
+def _check_evidence(evidence: EvidenceConfig, config: Config) -> None:
+    evidence.check("evidence")
+    for index, camera in enumerate(config.cameras):
+        kept = any(rule.evidence and rule.holds_for(camera.name) for rule in config.rules)
+        if evidence.blur and kept and not camera.region:
+            raise ConfigError(
+                f'camera[{index}].region: evidence.blur is on, and "{camera.name}" has no region '
+                "outside of which to blur; give it one ([[0, 0], [1, 0], [1, 1], [0, 1]] where all "
+                "of its picture may be kept), or none of its rules evidence"
+            )
+
+
+def _check_receivers(config: Config) -> None:
+    seen = set[str]()
+    for index, webhook in enumerate(config.webhooks):
+        path = f"webhook[{index}]"
+        _check_name(f"{path}.name", webhook.name)
+        if webhook.name in seen:
+            raise ConfigError(f'{path}.name: another webhook is "{webhook.name}" too; rename one')
+        seen.add(webhook.name)
+        webhook.check(path)
+    if config.mqtt is not None:
+        config.mqtt.check("mqtt")
+    if (config.webhooks or config.mqtt) and not config.rules:
+        key = "webhook" if config.webhooks else "mqtt"
+        raise ConfigError(f"{key}: there is no rule, so nothing to tell; add a [[rule]]")
+
+
+def _check_http(http: HttpConfig) -> None:
+    try:
+        address = Address.parse(http.bind)
+    except ValueError as error:
+        raise ConfigError(f"http.bind: {error}") from None
+    if http.token is None:
+        if not address.is_loopback:
+            raise ConfigError(
+                f"http.bind: {address} could be reached by anyone on the network; set http.token,"
+                " best from the environment or a file, or bind 127.0.0.1"
+            )
+    elif _TOKEN.fullmatch(http.token) is None:
+        raise ConfigError(
+            "http.token: must be 16 characters or more, of letters, digits and -._~+/ alone; "
+            "`openssl rand -hex 32` makes one"
+        )
+
+
+def _check_name(path: str, name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(f'{path}: "{name}" may hold only a-z, 0-9, "_" and "-"; rename it')
+
+
+def _check_url(path: str, url: str) -> None:
+    if not url:
+        raise ConfigError(f"{path}: is empty; give a camera's URL, a file, webcam:0 or scene:")
+    if not urls.is_network(url):
+        return
+    try:
+        scheme = urls.parse(url).scheme
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if scheme not in _SCHEMES:
+        raise ConfigError(
+            f"{path}: {scheme}:// can't be opened; use {', '.join(s + '://' for s in _SCHEMES)}, "
+            "a file, /dev/videoN, webcam:N or scene:"
+        )

@@ -1,0 +1,80 @@
+"""msgspec's complaints in our words: with the key's path, and the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Literal, get_args, get_origin
+
+import msgspec
+
+from stream.configuration.config import (
+    CameraConfig,
+    Config,
+    EventsConfig,
+    HttpConfig,
+    PublishConfig,
+)
+from stream.errors import ConfigError
+from stream.events.evidence import EvidenceConfig
+from stream.events.receivers import MqttConfig, WebhookConfig
+from stream.events.rule import RuleConfig
+from stream.events.schedule import ScheduleConfig
+
+
+def explained(message: str) -> ConfigError:
+    """msgspec's message with the path in front, and the nearest known key for an unknown one."""
+    what, _, where = message.partition(" - at `")
+    path = where.rstrip("`").removeprefix("$").removeprefix(".")
+    if (match := re.search(r"unknown field `(.+)`", what)) is not None:
+        return unknown_key(path, match[1], _TYPES[re.sub(r"\[[^]]*\]", "", path)])
+    if (match := re.search(r"missing required field `(.+)`", what)) is not None:
+        return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
+    what = (
+        what.replace("`array`", "a list")
+        .replace("`object | null`", "a table")
+        .replace("`object`", "a table")
+        .replace("Invalid enum value", "unknown value")
+    )
+    if what.startswith("unknown value"):
+        what = f"{what}; use one of {', '.join(map(repr, _allowed(path)))}"
+    if path in ("camera", "rule", "webhook"):
+        return ConfigError(f"{path}: is no list of tables; write [[{path}]], in two brackets")
+    if path.endswith(".url"):
+        what = what.partition(", got")[0]
+    return ConfigError(f"{path}: {what[0].lower()}{what[1:]}")
+
+
+def _allowed(path: str) -> tuple[str, ...]:
+    """The values that a key may have."""
+    table, _, key = re.sub(r"\[[^]]*\]", "", path).rpartition(".")
+    kind = next(f.type for f in msgspec.structs.fields(_TYPES[table]) if f.encode_name == key)
+    while get_origin(kind) is not Literal:
+        kind = get_args(kind)[0]  # of a list's items
+    return get_args(kind)
+
+
+def unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError:
+    known = [f.encode_name for f in msgspec.structs.fields(kind) if f.name != "secrets"]
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
+    return ConfigError(f"{_joined(path, key)}: unknown key; {hint}")
+
+
+_TYPES: Mapping[str, type[msgspec.Struct]] = {
+    "": Config,
+    "publish": PublishConfig,
+    "http": HttpConfig,
+    "events": EventsConfig,
+    "camera": CameraConfig,
+    "rule": RuleConfig,
+    "rule.schedule": ScheduleConfig,
+    "webhook": WebhookConfig,
+    "mqtt": MqttConfig,
+    "evidence": EvidenceConfig,
+}
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

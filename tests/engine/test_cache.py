@@ -1,0 +1,25 @@
+"""Where compiled things are kept."""
+
+import logging
+
+from engine.cache import cache_dir
+
+
+def test_the_cache_lies_where_the_user_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("GESTA_CACHE", str(tmp_path / "mine"))
+    assert cache_dir("openvino") == tmp_path / "mine" / "openvino"
+    monkeypatch.delenv("GESTA_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_dir("openvino") == tmp_path / "xdg" / "gesta" / "openvino"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir("openvino") == tmp_path / ".cache" / "gesta" / "openvino"
+    assert cache_dir("openvino").is_dir()
+
+
+def test_without_a_place_for_the_cache_it_runs_all_the_same(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GESTA_CACHE", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING):
+        assert cache_dir("openvino") is None
+    assert "what is compiled for openvino isn't kept for the next start" in caplog.text
