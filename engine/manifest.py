@@ -67,7 +67,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     input_size (S): frames are resized to `resize` (width, height), then cropped to S x S px.
     flow_downsampling (p): flow is estimated on the grey picture reduced to one p-th of its width
         and height, and the flow graph takes S/p x S/p px.
-    flow_pooling (q): the flow graph begins with the mean of each square of q x q px.
     flows: by name; the first one is the default.
     abstain_below: no answer below this fused probability; 0 always answers.
     tolerance: by precision, the largest difference from the golden probabilities that an engine
@@ -91,7 +90,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     sample_every: Count
     spatial_gain: float = 1.0
     flow_downsampling: Count = 1
-    flow_pooling: Count = 1
     flows: dict[str, FlowEntry]
     calibration: Calibration = Calibration()
     abstain_below: Share = 0.0

@@ -116,7 +116,6 @@ def make_manifest(config: ModelConfig, fields: Mapping[str, Any]) -> Manifest:
         "input_size": config.input_size,
         "spatial_gain": config.spatial_gain,
         "flow_downsampling": config.flow_downsampling,
-        "flow_pooling": config.flow_pooling,
     }
     if twice := sorted(key for key in set(whole) & set(fields) if fields[key] != whole[key]):
         raise ExportError(
@@ -170,7 +169,6 @@ def read_bundle(path: str | Path) -> tuple[StaTsn, ModelConfig]:
             flow_mean=_decimals(state["flow.mean"]),
             flow_std=_decimals(state["flow.std"]),
             flow_downsampling=described.flow_downsampling,
-            flow_pooling=described.flow_pooling,
         )
         calibration = described.calibration
         temperatures = Temperatures(**msgspec.structs.asdict(calibration))

@@ -71,7 +71,6 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     frames_per_segment: int = 10
     spatial_attention: bool = True
     spatial_gain: float = 1.0
-    flow_pooling: int = 1
     frame_dropout: float = 0.5
     segment_dropout: float = 0.5
 
@@ -80,7 +79,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One run through the first stage's loop, with its own optimiser and schedule.
 
     draw: clips of each set in an epoch. side: of the crops as the CNN sees them, in px
-        (of flow: after any downsampling and pooling); fewer train faster.
+        (of flow: after any downsampling); fewer train faster.
     batch_norm: `frozen` keeps the running statistics (weight and bias still learn); `partial`
         keeps all but the first layer's (TSN, Wang et al., 2016: the input is another one).
     crops: of several sizes, `anywhere` in the frame, or in its `corners` and centre (TSN).

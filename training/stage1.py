@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -89,7 +88,7 @@ def train_stage1(
     )
     torch.manual_seed(seed)
     model = start_frame_classifier(
-        replace(config, flow_pooling=1),  # crops are as large as what the CNN sees
+        config,
         modality,
         classes,
         weights=weights if saved is None else "none",
@@ -163,7 +162,6 @@ def train_stage1(
             )
             state = {"state_dict": model.state_dict(), **optimiser.state_dict()}
             save_checkpoint(checkpoint, {**state, **own, "epochs": before + 1, "phase": number})
-    model.stream.pooling = config.flow_pooling if modality == "flow" else 1
     return model.eval()
 
 

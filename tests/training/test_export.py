@@ -28,7 +28,6 @@ CONFIG = ModelConfig(
     input_size=64,
     spatial_gain=4.0,
     flow_downsampling=2,
-    flow_pooling=2,
 )
 FIELDS: dict[str, Any] = {
     "name": "tiny",
@@ -79,7 +78,7 @@ def test_the_manifest_describes_the_model(folder: Path) -> None:
     )
     assert (manifest.segments, manifest.frames_per_segment, manifest.input_size) == (3, 10, 64)
     assert manifest.spatial_gain == 4.0
-    assert (manifest.flow_downsampling, manifest.flow_pooling) == (2, 2)
+    assert manifest.flow_downsampling == 2
     assert manifest.window_s == 6.0  # 30 samples at 5 a second
     assert manifest.tolerance["fp32"] == 1e-4
 
@@ -96,7 +95,6 @@ def test_a_model_read_back_is_the_one_exported_rounded(trained: StaTsn, shipped:
         assert torch.equal(found[name], rounded), name
     assert any(not torch.equal(found[name], expected[name]) for name in expected)
     assert shipped.rgb.attention.gain == 4.0
-    assert (shipped.rgb.pooling, shipped.flow.pooling) == (1, 2)
     assert dataclasses.astuple(shipped.temperatures) == (1.5, 0.8, 1.2, "probabilities")
     assert not shipped.training
 

@@ -95,20 +95,6 @@ def test_the_first_step_is_the_mean_gradient_of_its_clips(tmp_path: Path) -> Non
     torch.testing.assert_close(found.classifier.weight, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_pooled_stream_is_trained_on_what_its_cnn_sees_and_given_back_whole(
-    tmp_path: Path,
-) -> None:
-    """Crops of 32 px stand for 64 px that are pooled by 2: the same weights, and then pooling."""
-    settings = phase(epochs=1)
-    config = type(CONFIG)(classes=2, input_size=64, flow_pooling=2)
-    pooled = train(tmp_path / "a.pt", (settings,), modality="flow", config=config)
-    plain = type(CONFIG)(classes=2, input_size=32)
-    other = train(tmp_path / "b.pt", (settings,), modality="flow", config=plain)
-    for found, expected in zip(pooled.parameters(), other.parameters(), strict=True):
-        assert torch.equal(found, expected)
-    assert (pooled.stream.pooling, other.stream.pooling) == (2, 1)
-
-
 @pytest.mark.parametrize(
     ("batch_norm", "moving"), [("frozen", "none"), ("partial", "first"), ("trained", "all")]
 )

@@ -42,7 +42,6 @@ class ModelConfig:
     flow_mean: tuple[float, ...] = (128.0,)
     flow_std: tuple[float, ...] = (57.6,)
     flow_downsampling: int = 1  # p: flow stacks have S / p px a side
-    flow_pooling: int = 1  # flow's CNN sees the mean of each square of so many pixels a side
 
     def __post_init__(self) -> None:
         if self.backbone not in FEATURE_WIDTHS:
@@ -59,17 +58,14 @@ class ModelConfig:
             "segments",
             "frames_per_segment",
             "flow_downsampling",
-            "flow_pooling",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, instead got {getattr(self, name)}")
-
-        for name in ("flow_downsampling", "flow_pooling"):
-            if self.input_size % getattr(self, name):
-                raise ValueError(
-                    f"input_size must be a multiple of {name}, instead got {self.input_size} "
-                    f"and {getattr(self, name)}"
-                )
+        if self.input_size % self.flow_downsampling:
+            raise ValueError(
+                f"input_size must be a multiple of flow_downsampling, instead got "
+                f"{self.input_size} and {self.flow_downsampling}"
+            )
 
     @property
     def feature_width(self) -> int:
@@ -142,7 +138,6 @@ def build_stream(
         mean=config.rgb_mean if rgb else config.flow_mean,
         std=config.rgb_std if rgb else config.flow_std,
         channels_last=rgb,
-        pooling=1 if rgb else config.flow_pooling,
     )
 
 

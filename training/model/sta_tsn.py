@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.model.backbone import Backbone
@@ -41,8 +40,6 @@ class SpatialStream(nn.Module):
         backbone: exposes `width`, D. attention: map [B, D, h, w] -> (features, attention).
         mean, std: on the 0..255 scale, one for each channel, or one for all.
         channels_last: the images come as [B, S, S, channels].
-        pooling: p, the side in pixels of the squares whose mean the backbone sees. Flow is smooth,
-            and half its side is a quarter of the work.
     """
 
     mean: Tensor
@@ -56,10 +53,8 @@ class SpatialStream(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         channels_last: bool,
-        pooling: int = 1,
     ) -> None:
         super().__init__()
-        self.pooling = pooling
         self.backbone = backbone
         self.attention = attention
         self.channels_last = channels_last
@@ -76,12 +71,10 @@ class SpatialStream(nn.Module):
         return self.mean.device
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images as stored -> [B, channels, S / p, S / p], what the backbone takes."""
+        """Images as stored -> [B, channels, S, S], what the backbone takes."""
         images = images.to(self.mean.dtype)
         if self.channels_last:
             images = images.permute(0, 3, 1, 2)  # [B, S, S, 3] -> [B, 3, S, S]
-        if self.pooling > 1:
-            images = F.avg_pool2d(images, self.pooling)
         return (images - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

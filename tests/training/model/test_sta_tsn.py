@@ -27,19 +27,6 @@ def model() -> StaTsn:
     return build(CONFIG).eval()
 
 
-def test_flow_is_pooled_before_it_is_normalised() -> None:
-    config = dataclasses.replace(CONFIG, flow_pooling=2)
-    flow, rgb = build_stream(config, "flow").eval(), build_stream(config, "rgb")
-    stack = torch.full((1, 20, 64, 64), 128, dtype=torch.uint8)
-    stack[0, 0, 0, 0] = 132  # the mean of its square of four pixels is 129
-    pooled = flow.normalise(stack)
-    assert pooled.shape == (1, 20, 32, 32)
-    torch.testing.assert_close(pooled[0, 0, 0, 0].item(), 1 / 57.6, rtol=1e-6, atol=0)
-    assert pooled.count_nonzero() == 1
-    assert flow(stack)[1].shape == (1, 1, 1)  # a 64th of the side: attention over one place
-    assert rgb.normalise(torch.zeros(1, 64, 64, 3)).shape == (1, 3, 64, 64)
-
-
 def test_rgb_is_cast_and_normalised_inside() -> None:
     stream = build_stream(CONFIG, "rgb")
     frames = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 64, 64, 3)
@@ -153,7 +140,7 @@ def test_configuration_survives_a_checkpoint() -> None:
     [
         ({"depth": 3}, "unknown keys .depth."),
         ({"input_size": 100}, "multiple of 16 from 32 on, instead got 100"),
-        ({"flow_pooling": 3}, "multiple of flow_pooling, instead got 64 and 3"),
+        ({"flow_downsampling": 3}, "multiple of flow_downsampling, instead got 64 and 3"),
         ({"backbone": "vgg"}, "instead got vgg"),
         ({"classes": 0}, "classes must be at least 1, instead got 0"),
     ],
