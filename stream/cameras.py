@@ -51,14 +51,14 @@ class Cameras:
         if self._started:
             capture.start()
 
-    def remove(self, name: str) -> CameraMonitor:
-        """Watches it no longer; returns what was known of it. Never waits."""
+    def remove(self, name: str) -> None:
+        """Watches it no longer. Never waits."""
         capture = self._captures.pop(name)
+        del self.monitors[name]
         capture.stop()
         self._batcher.remove(name)
         self._leaving.append(capture)
         self._epochs[name] = capture.snapshot().epoch + 1
-        return self.monitors.pop(name)
 
     def start(self) -> None:
         """Begins with all that were added."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,6 @@ def export_bundle(
     Raises:
         ExportError: the fields don't make a manifest. OutputError: the folder can't be written.
     """
-    folder = folder.resolve()
     described = make_manifest(config, manifest)
     shipped = copy.deepcopy(model).cpu().float().eval()
     round_weights(shipped)
@@ -72,17 +72,29 @@ def export_bundle(
             flow_px=config.flow_size,
             flow_channels=FLOW_CHANNELS,
         )
-    check_free(folder)
-    part = folder.with_name(f".{folder.name}.part")  # a bundle appears whole or not at all
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    with new_bundle(folder) as part:
         for name, text in _graphs(shipped, config).items():
             (part / f"{name}.onnx").write_bytes(text)
         golden: dict[str, Any] = golden_vectors(shipped, samples)
         np.savez_compressed(part / "golden.npz", **golden)
         (part / "bundle.json").write_bytes(described.encode())
         write_sums(part)
+    return described
+
+
+@contextmanager
+def new_bundle(folder: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `folder` at the end: a bundle appears whole or not at all.
+
+    Raises OutputError where it can't be written, or there is something already.
+    """
+    folder = folder.resolve()
+    check_free(folder)
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
@@ -92,7 +104,6 @@ def export_bundle(
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return described
 
 
 def check_free(folder: Path) -> None:

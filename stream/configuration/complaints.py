@@ -56,6 +56,7 @@ def _allowed(path: str) -> tuple[str, ...]:
 
 
 def unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError:
+    """A key that the table at `path`, of this type, doesn't have; names the nearest one."""
     known = [f.encode_name for f in msgspec.structs.fields(kind) if f.name != "secrets"]
     near = difflib.get_close_matches(key, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"

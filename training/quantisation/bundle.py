@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,8 +15,8 @@ from engine.bundle import STREAMS, Bundle, write_sums
 from engine.device import open_graphs
 from engine.recogniser import Recogniser, Sample
 from engine.runners.runner import Graphs
-from training.errors import ExportError, OutputError
-from training.export import check_free, read_bundle
+from training.errors import ExportError
+from training.export import new_bundle, read_bundle
 from training.progress import Progress
 from training.quantisation.graph import int8_graph
 from training.quantisation.stream import quantise_stream
@@ -49,12 +48,7 @@ def add_int8(
         ExportError: too seldom. OutputError: the folder can't be written.
         EngineError: the graphs don't run here.
     """
-    folder = folder.resolve()
-    check_free(folder)
-    part = folder.with_name(f".{folder.name}.part")  # a bundle appears whole or not at all
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    with new_bundle(folder) as part:
         for name, text in bundle.contents().items():
             (part / name).write_bytes(text)
         _write_graphs(bundle, part, images, progress)
@@ -69,15 +63,6 @@ def add_int8(
             )
         tolerance = max(_LEAST_TOLERANCE, round(_SLACK * drift, 3))
         _describe(bundle, part, tolerance=tolerance, agreement=agreement)
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} can't be written ({error.strerror}): choose another place, or make room."
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return agreement
 
 
