@@ -35,6 +35,7 @@ from stream.messaging.writer import Writer
 from stream.operations.ledger import Ledger
 from stream.outside import Outside
 from stream.samples import SampleQueue
+from stream.shedding import Shedding
 from stream.systemd import Systemd
 from tests.stream.messaging.samples_of_messages import MODEL, meta
 from tests.stream.stand_ins import Capture, Recogniser, stream_sample
@@ -107,7 +108,7 @@ class House:
         publisher = Publisher("tcp://127.0.0.1:*")
         self.endpoint = publisher.endpoint
         envelope = Envelope("home", "box")
-        cameras = Cameras(self._make, self.batcher)
+        cameras = Cameras(self._make, self.batcher, Shedding())
         for camera in self.config.cameras:
             cameras.add(camera)
         self.inference.start()
