@@ -72,7 +72,7 @@ def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None
         if opens_url:
             sent = _interruptibly(lambda: _measure_source(camera))
             _say_source(sent, manifest.grid_fps)
-        cost, rgb_cost = _interruptibly(lambda: _measure_costs(camera, opening, engine))
+        cost, rgb_cost = _interruptibly(lambda: measure_costs(camera, opening, engine))
         _say_cost(sent, cost, engine, opens_url=opens_url)
         _say_capacity(sent, cost, opening, engine)
         if config.rgb_when_overloaded:
@@ -139,7 +139,7 @@ def _measure_source(camera: CameraConfig) -> Sent:
     )
 
 
-def _measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tuple[Cost, Cost]:
+def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tuple[Cost, Cost]:
     """Of both streams, and of RGB alone: frames through a sampler, what came through the engine."""
     samplers = [
         opening.open_sampler(camera),
