@@ -142,8 +142,7 @@ def test_beyond_what_it_can_every_batch_is_full_all_get_the_same_and_latency_sta
         for start in (4, 20)
     ]
     assert thirds[1] == pytest.approx(thirds[0], rel=0.05)
-    # A camera's turn comes every 150 / 32 steps, 0.3 s; what waits then is taken or shed.
-    assert node.latencies_s()[-1] < WAITS_S + 0.3 + COSTS_S[32]
+    assert node.latencies_s()[-1] <= WAITS_S + COSTS_S[32] + 1e-6
 
 
 @pytest.mark.parametrize("hz", [5, 25])

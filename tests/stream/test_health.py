@@ -43,6 +43,8 @@ def test_a_camera_that_comes_while_flow_is_given_up_says_so():
     assert (fields["state"], fields["reason"]) == ("live", Reason.OVERLOAD)
     assert "RGB looks alone" in fields["detail"]
     made = monitor("flow")
+    made._capture.tell("live", Reason.SIZE_CHANGE, "the picture's size has changed")
+    assert made.status_fields(0)["reason"] is Reason.SIZE_CHANGE
     made._capture.tell("offline", Reason.AUTH, "it wants a password")
     assert made.status_fields(0)["reason"] is Reason.AUTH
     assert not made.keeps_up(0)

@@ -170,7 +170,7 @@ def test_too_many_cameras_end_in_rgb_alone_which_loses_nothing_and_is_not_late()
     assert node.shed_share(5, given_up_s) > 0.3
     assert node.shed_share(given_up_s + 2, 60) == 0
     assert not any(each.has_flow for each in node.done if each.at_s > given_up_s + 2)
-    assert node.latencies_s()[-1] < WAITS_S + 8 * cpu_s(1, 1)
+    assert node.latencies_s()[-1] <= WAITS_S + cpu_s(4, 4) + 1e-6
     assert statistics.median(node.latencies_s(since_s=given_up_s + 2)) < 4 * cpu_s(1, 0)
 
 
@@ -184,7 +184,7 @@ def test_far_too_many_are_shed_even_then_all_alike_and_latency_does_not_grow():
     ]
     early_s, late_s = map(statistics.median, latencies_s)
     assert late_s <= 1.05 * early_s
-    assert max(itertools.chain(*latencies_s)) < WAITS_S + 20 * cpu_s(1, 0) + cpu_s(4, 0)
+    assert max(itertools.chain(*latencies_s)) <= WAITS_S + cpu_s(4, 0) + 1e-6
     counts = [sum(each.camera == f"cam{i}" for each in node.done) for i in range(20)]
     assert max(counts) - min(counts) <= 2
 
