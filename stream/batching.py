@@ -13,10 +13,9 @@ from stream.samples import SampleQueue, StreamSample
 class Batcher:
     """Takes at most one sample a camera per batch, in turn, so that no camera starves another.
 
-    A batch is what waits when the engine is free: nobody waits for it to grow. Alone, a sample is
-    taken at once; under load the next batch gathers while one is computed, until it is as large as
-    the engine can use. Waiting even 2 ms for others was tried in a simulation of an accelerator
-    with 1 to 400 cameras: the latency rose at every load, and no more cameras fitted.
+    A batch is what waits when the engine is free: nobody waits for it to grow. Where there is room
+    a sample is taken at once; under load the next batch gathers while one is computed, until it is
+    as large as the engine can use, so that waiting would make it later, and nothing cheaper.
 
     Any thread may add and remove cameras; the next batch knows of it. All else is for
     the inference thread.

@@ -41,8 +41,8 @@ class Signature:
 class Runner(Protocol):
     """A graph, compiled for one device. For one thread at a time.
 
-    batches: the batch sizes that it was compiled for, rising. It runs any number of rows; beyond
-        the largest size, more of them are not cheaper each.
+    batches: the numbers of rows that it was compiled for, rising; any other number is made up of
+        them.
     """
 
     device: str
