@@ -61,6 +61,7 @@ class OpenVinoRunner:
         cache_dir: Path | None = None,
     ) -> None:
         self.precision = precision
+        self.batches = tuple(sorted(batches))
         self._name = name
         self._signature = signature
         settings: dict[str, object] = {

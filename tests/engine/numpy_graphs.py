@@ -67,15 +67,16 @@ class NumpyHead:
 
     device = "numpy"
     precision = PRECISION
+    batches = (1, 4)
 
     def __init__(self, weights: HeadWeights) -> None:
         self.weights = weights
-        self.batches: list[int] = []  # of every run so far
+        self.rows: list[int] = []  # of every run so far
 
     def run(self, inputs):
         features, lane = inputs["features"], inputs["lane"]
         h, c, m, l, a = (inputs[name].copy() for name in "hcmla")  # noqa: E741
-        self.batches.append(len(features))
+        self.rows.append(len(features))
         begins = lane[:, None] == np.arange(m.shape[1])  # [B,k]
         h[begins] = c[begins] = a[begins] = 0
         m[begins], l[begins] = CLEARED_LOGIT, 0
@@ -99,13 +100,16 @@ class NumpyCnn:
 
     device = "numpy"
     precision = PRECISION
+    batches = (1,)
 
     def __init__(self, manifest: Manifest, shape, seed: int) -> None:
         draw = np.random.default_rng(seed)
         self.projection = draw.normal(0, 1, (int(np.prod(shape)), manifest.feature_width))
         self.drift = 0.0
+        self.rows: list[int] = []  # of every run so far
 
     def run(self, inputs):
+        self.rows.append(len(inputs["frames"]))
         flat = inputs["frames"].reshape(len(inputs["frames"]), -1) / 127.5 - 1
         maps = flat[:, :4].reshape(-1, 2, 2)
         return {
@@ -133,5 +137,5 @@ def numpy_graphs(manifest: Manifest) -> Graphs:
 def drifting(graphs: Graphs, by: float) -> Graphs:
     """The same graphs with an RGB stream whose features are off by `by`."""
     cnn = NumpyCnn.__new__(NumpyCnn)
-    cnn.projection, cnn.drift = graphs.rgb.projection, by
+    cnn.projection, cnn.drift, cnn.rows = graphs.rgb.projection, by, []
     return replace(graphs, rgb=cnn)
