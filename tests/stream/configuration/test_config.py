@@ -298,3 +298,22 @@ def test_only_a_camera_that_evidence_is_kept_of_needs_a_region_to_blur(tmp_path:
     assert (evidence.blur, evidence.attention) == (True, False)
     assert load(tmp_path, CAMERA + RULE + "evidence = false\n" + blur).evidence == evidence
     assert "camera[1].region" in refusal(tmp_path, CAMERA + region + other + RULE + blur)
+
+
+def test_a_rehearsal_needs_nothing_of_cameras_receivers_and_evidence(tmp_path: Path) -> None:
+    elsewhere = (
+        '[http]\nbind = "0.0.0.0:1"\ntoken = "${NOSUCH}"\n'
+        '[mqtt]\nhost = "broker"\npassword = "${file:/no/such}"\n'
+        '[[webhook]]\nname = "vms"\nurl = "https://vms.example/${NOSUCH}"\n'
+        '[evidence]\nfolder = "/tmp/evidence"\nblur = true\n'
+        '[[camera]]\nname = "yard"\nurl = "rtsp://user:${NOSUCH}@camera.example/2"\n'
+    )
+    rule = RULE + 'cameras = ["yard"]\n'
+    file = 'device = "cpu"\n' + elsewhere + rule
+    config = load(tmp_path, file, urls_given=["yesterday.mp4"], rehearsal=True)
+    assert [camera.url for camera in config.cameras] == ["yesterday.mp4"]
+    assert ([each.name for each in config.rules], config.device) == (["fall"], "cpu")
+    assert "the environment variable NOSUCH is not set" in refusal(tmp_path, file)
+    for mistake in ("entre = 0.5", "exit = 0.9"):  # in the rules themselves
+        with pytest.raises(ConfigError, match=r"rule\[0\]"):
+            load(tmp_path, file + mistake, urls_given=["yesterday.mp4"], rehearsal=True)
