@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from stream.errors import ConfigError
+from stream.errors import ConfigError, PublishError
 from stream.events.desk import EventDesk
 from stream.events.event import EndReason, Event
 from stream.events.picture import Lane, draw
@@ -116,10 +117,14 @@ def rehearse(
     what really happens, a line a rule says how well its events agree with it.
 
     Raises:
-        ConfigError: there is no rule, the truth can't be read, or the picture can't be written.
+        ConfigError: there is no rule, or the truth can't be read.
+        PublishError: the picture can't be written.
     """
-    actions = None if truth is None else read_truth(truth)
+    actions = None if truth is None else read_truth(truth, classes)
     rehearsal = Rehearsal(rules, classes=classes, window_s=window_s)
+    if picture is not None:
+        with _writable(picture):  # said now, and not after hours of video
+            picture.open("a").close()
     count = 0
     for event in rehearsal.play(predictions):
         count += 1
@@ -135,9 +140,15 @@ def rehearse(
             line = msgspec.json.encode(found).decode() if as_json else str(found)
             sys.stdout.write(f"{line}\n")
     if picture is not None:
-        try:
+        with _writable(picture):
             picture.write_text(draw(rehearsal.lanes), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"{picture} can't be written ({error.strerror}); name another place"
-            ) from error
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(
+            f"{path} can't be written ({error.strerror}); name another place"
+        ) from error
