@@ -32,7 +32,8 @@ def explained(message: str) -> ConfigError:
     if (match := re.search(r"missing required field `(.+)`", what)) is not None:
         return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
     what = (
-        what.replace("`array`", "a list")
+        what.replace("`array | null`", "a list")
+        .replace("`array`", "a list")
         .replace("`object | null`", "a table")
         .replace("`object`", "a table")
         .replace("Invalid enum value", "unknown value")

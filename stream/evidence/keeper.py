@@ -100,7 +100,7 @@ class EvidenceKeeper(threading.Thread):
             self._holds[name].keep_s = keep_s
             # One that lost its region has no evidence any more, but of events before that.
             if camera.region or not self._config.blur:
-                self._regions[name] = camera.region
+                self._regions[name] = camera.region or ()
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""

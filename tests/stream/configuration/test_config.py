@@ -214,6 +214,11 @@ def test_a_region_that_is_none_is_named(tmp_path: Path) -> None:
     said = refusal(tmp_path, CAMERA + "region = [[0, 0], [2, 0], [1, 1]]\n")
     assert "camera[0].region: [2.0, 0.0] is outside of the picture" in said
     assert "camera[0].region" in refusal(tmp_path, CAMERA + "region = [[0, 0, 1]]\n")
+    said = refusal(tmp_path, CAMERA + "region = 1\n")
+    assert said == "camera[0].region: expected a list, got `int`"
+    for corners, count in (("[]", 0), ("[[0, 0], [1, 1]]", 2)):  # nothing is no picture, either
+        said = refusal(tmp_path, f"{CAMERA}region = {corners}\n")
+        assert said == f"camera[0].region: has {count} corners; a polygon has three or more"
     config = load(tmp_path, CAMERA + "region = [[0, 0], [1, 0], [1, 1]]\n")
     assert config.cameras[0].region == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
 
