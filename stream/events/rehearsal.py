@@ -17,6 +17,7 @@ from stream.events.rule import RuleConfig, Severity
 from stream.events.track import Observation
 from stream.events.truth import agree, read_truth
 from stream.messaging.messages import Prediction, time_ns
+from stream.plural import counted
 
 
 class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +133,7 @@ def rehearse(
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     if not as_json:
-        sys.stdout.write(f"{count} events\n")
+        sys.stdout.write(f"{counted(count, 'event')}\n")
     if actions is not None:
         for lane in rehearsal.lanes:
             rule = lane.rule

@@ -233,7 +233,8 @@ def test_rules_come_from_the_file(tmp_path: Path) -> None:
     for wrong, said in {
         "entre = 0.5\n": 'rule[0].entre: unknown key; did you mean "enter"?',
         'severity = "loud"\n': "rule[0].severity: unknown value",
-        "enter = 1.5\n": "rule[0].enter",
+        "enter = 1.5\n": "rule[0].enter: must be a number from 0 to 1",
+        "enter = nan\n": "rule[0].enter: must be a number from 0 to 1",
         "exit = 0.9\n": "rule[0].exit: 0.9 is above",
         '[rule.schedule]\nday = ["fri"]\n': "rule[0].schedule.day: unknown key; did you mean",
         '[rule.schedule]\ndays = ["fry"]\n': "rule[0].schedule.days",
@@ -248,6 +249,9 @@ def test_receivers_need_something_to_tell(tmp_path: Path) -> None:
     rule = '[[rule]]\nname = "fall"\nlabels = ["fall"]\n'
     assert "webhook: there is no rule" in refusal(tmp_path, CAMERA + hook)
     assert "mqtt: there is no rule" in refusal(tmp_path, CAMERA + '[mqtt]\nhost = "broker"\n')
+    for port in (0, 99999):
+        said = refusal(tmp_path, f'{CAMERA}{rule}[mqtt]\nhost = "broker"\nport = {port}\n')
+        assert said == "mqtt.port: must be a whole number from 1 to 65535"
     assert 'webhook[1].name: another webhook is "vms" too' in refusal(
         tmp_path, CAMERA + rule + hook + hook
     )

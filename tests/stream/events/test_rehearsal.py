@@ -65,6 +65,12 @@ def test_lines_json_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(list(picture.iter(f"{SVG}polyline"))) == 2
 
 
+def test_one_event_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:
+    first = (item for item in video() if item[0] < 105)
+    rehearse(first, [rule()], classes=CLASSES, window_s=1.2, as_json=False, picture=None)
+    assert capsys.readouterr().out.splitlines()[-1] == "1 event"
+
+
 def test_a_hole_breaks_the_line_of_the_picture(tmp_path: Path) -> None:
     with_hole = (item for item in video() if not 105 < item[0] < 107)
     rehearse(
