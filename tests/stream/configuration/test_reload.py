@@ -79,8 +79,7 @@ def test_a_file_that_is_gone_for_a_moment_changes_nothing(file):
     assert names(file.looks(2)[1]) == ["yard"]
 
 
-def test_asked_for_it_is_read_at_once(file, caplog):
-    caplog.set_level("INFO")
+def test_asked_for_it_is_read_at_once(file):
     file.write(TWO)
     file.asked.set()
     revision = file.reload.due()
@@ -88,7 +87,13 @@ def test_asked_for_it_is_read_at_once(file, caplog):
     file.reload.accept(revision)
     assert file.looks(3) == [None] * 3
     assert len(file.reload.config.cameras) == 2
-    assert "is taken: 2 cameras, 0 rules" in caplog.text
+
+
+def test_the_log_says_what_is_taken(file, caplog):
+    caplog.set_level("INFO")
+    file.write(ONE + '[[rule]]\nname = "moving"\nlabels = ["walk"]\n')
+    file.reload.accept(file.looks(2)[1])
+    assert "the new configuration is taken: 1 camera, 1 rule" in caplog.text
 
 
 def test_a_bad_file_is_refused_with_its_reason_and_the_next_one_is_read(file, caplog):
