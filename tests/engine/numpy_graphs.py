@@ -67,15 +67,16 @@ class NumpyHead:
 
     device = "numpy"
     precision = PRECISION
+    batches = (1, 4)
 
     def __init__(self, weights: HeadWeights) -> None:
         self.weights = weights
-        self.batches: list[int] = []  # of every run so far
+        self.rows: list[int] = []  # of every run so far
 
     def run(self, inputs):
         features, lane = inputs["features"], inputs["lane"]
         h, c, m, l, a = (inputs[name].copy() for name in "hcmla")  # noqa: E741
-        self.batches.append(len(features))
+        self.rows.append(len(features))
         begins = lane[:, None] == np.arange(m.shape[1])  # [B,k]
         h[begins] = c[begins] = a[begins] = 0
         m[begins], l[begins] = CLEARED_LOGIT, 0
@@ -99,6 +100,7 @@ class NumpyCnn:
 
     device = "numpy"
     precision = PRECISION
+    batches = (1, 4)
 
     def __init__(self, manifest: Manifest, shape, seed: int) -> None:
         draw = np.random.default_rng(seed)

@@ -95,7 +95,7 @@ def test_cameras_share_batches_and_nothing_else(recogniser, numpy_bundle, graphs
             other, from_door = recogniser.step([entry[0], sample])[0], entry[1]
             assert other.camera == "door"
             assert other.probabilities == pytest.approx(from_door.probabilities, abs=1e-6)
-            assert graphs.rgb_head.batches[-1] == 2
+            assert graphs.rgb_head.rows[-1] == 2
             continue
         [recognition] = recogniser.step([sample])
         assert recognition.probabilities == pytest.approx(expected.probabilities, abs=1e-6)

@@ -334,6 +334,7 @@ class Altered:
         outputs: Callable[[Mapping[str, AnyArray]], Mapping[str, AnyArray]] = lambda given: given,
     ) -> None:
         self.device, self.precision = runner.device, runner.precision
+        self.batches = runner.batches
         self._runner, self._inputs, self._outputs = runner, inputs, outputs
 
     def run(self, inputs: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
