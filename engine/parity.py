@@ -69,7 +69,7 @@ def measure(bundle: Bundle, graphs: Graphs) -> Parity:
     """Run the bundle's golden inputs through `graphs`."""
     manifest, golden = bundle.manifest, bundle.golden()
     cnn, attention, window = [], [], []
-    for batch in graphs.rgb.batches:
+    for batch in sorted({*graphs.rgb.batches, *graphs.flow.batches}):
         rgb = _run(graphs.rgb, golden["rgb_input"], batch)
         flow = _run(graphs.flow, golden["flow_input"], batch)
         rows = len(rgb["features"])
@@ -82,7 +82,7 @@ def measure(bundle: Bundle, graphs: Graphs) -> Parity:
         )
         attention.append(_difference(rgb["attention"], expected["rgb_attention"]))
         attention.append(_difference(flow["attention"], expected["flow_attention"]))
-    for batch in graphs.rgb_head.batches:
+    for batch in sorted({*graphs.rgb_head.batches, *graphs.flow_head.batches}):
         rolling = np.stack([golden["window_probabilities"]] * batch, axis=1)
         window.append(_difference(_rolling(graphs, manifest, golden, batch), rolling))
     tolerance = manifest.tolerated(graphs.precision)
