@@ -101,7 +101,7 @@ def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None
         sampler = opening.open_sampler(camera)
         cost = _interruptibly(lambda: _measure_cost(camera, sampler, engine))
         _say_cost(sent, cost, opens_url=opens_url)
-        slow = engine.graphs.precision == "fp32"
+        slow = (engine.graphs.device, engine.graphs.precision) == ("cpu", "fp32")
         faster = [each for each in ("bf16", "int8") if slow and opening.bundle.offers(each)]
         _say_capacity(sent, cost, manifest.prediction_hz, faster)
     finally:
