@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine import device, parity, tensorrt_graphs
+from engine.bundle import Bundle, write_sums
 from engine.device import describe_machine, open_graphs
 from engine.errors import DeviceFailed, DeviceFull, DeviceMissing, EngineDrift
 from engine.recogniser import Recogniser, Sample
@@ -100,6 +101,25 @@ def test_fp16_without_graphs_of_its_own_is_for_versions_that_derive_it(
     assert said is None or said in told
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize(("version", "flag"), [("8.6.0", True), ("10.16.1.11", False)])
+def test_a_bundles_own_graphs_bring_their_precision(
+    bundle, on_gpu, tmp_path, precision, version, flag
+):
+    trt = on_gpu(version)
+    own = bundle_with(bundle, tmp_path / "own", precision)
+    graphs = open_graphs(own, "cuda", precision)
+    assert (graphs.precision, graphs.rgb.precision) == (precision, precision)
+    flags = [precision.upper()] if flag else []
+    assert [build.flags for build in trt.builds] == [flags, flags, [], []]
+    assert {build.typed for build in trt.builds} == {not flag}
+
+
+def test_auto_takes_a_bundles_own_fp16_where_it_cannot_be_derived(bundle, on_gpu, tmp_path):
+    on_gpu("11.4.0.106")
+    assert open_graphs(bundle_with(bundle, tmp_path / "own", "fp16")).precision == "fp16"
+
+
 def test_fp16_that_drifts_is_fp32_with_both_numbers(bundle, on_gpu, caplog, fake_driver):
     on_gpu("10.16.1.11", drift=100.0)
     with caplog.at_level(logging.WARNING):
@@ -130,6 +150,19 @@ def test_a_precision_that_is_not_there_is_a_sentence(bundle, on_gpu, tolerance, 
     on_gpu()
     with pytest.raises(DeviceMissing, match=said):
         open_graphs(with_tolerance(bundle, tolerance), "cuda", precision)
+
+
+def bundle_with(bundle, folder, precision):
+    """The same with graphs that call themselves of this precision, and a tolerance for it."""
+    folder.mkdir()
+    for name, text in bundle.contents().items():
+        (folder / name).write_bytes(text)
+    for name in ("rgb", "flow"):
+        (folder / f"{name}.{precision}.onnx").write_bytes(bundle.graph(name))
+    tolerant = with_tolerance(bundle, {**STATED, precision: 1e-3})
+    (folder / "bundle.json").write_bytes(tolerant.manifest.encode())
+    write_sums(folder)
+    return Bundle.open(folder)
 
 
 def missing():
