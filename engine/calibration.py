@@ -4,6 +4,7 @@
     fused       p = softmax(log(mean of p_s) / T_f)     (all T = 1: the paper's mean)
     or, where a bundle's `fusion` is "scores", as TSN (Wang et al., 2016) fuses its streams,
                 p = softmax(mean of log(p_s) / T_f)
+    RGB alone   p = p_rgb, whose temperature was fitted for it by itself
 
 Everything is computed in float64 and returned in float32, so that nothing is lost on the way.
 """
@@ -50,8 +51,18 @@ def fuse(rgb: F32, flow: F32, calibration: Calibration) -> Probabilities:
         rgb=p_rgb.astype(np.float32),
         flow=p_flow.astype(np.float32),
         fused=fused.astype(np.float32),
-        entropy=float(-np.sum(fused * _log(fused))),
+        entropy=_entropy(fused),
     )
+
+
+def rgb_alone(rgb: F32, calibration: Calibration) -> tuple[F32, float]:
+    """Scores [C] of the RGB stream -> its probabilities where there is no flow, their entropy."""
+    p_rgb = softmax(rgb / calibration.rgb)
+    return p_rgb.astype(np.float32), _entropy(p_rgb)
+
+
+def _entropy(probabilities: NDArray[np.float64]) -> float:
+    return float(-np.sum(probabilities * _log(probabilities)))
 
 
 def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.arrays import F32, U8
 from engine.bundle import Bundle
-from engine.calibration import abstains, fuse
+from engine.calibration import abstains, fuse, rgb_alone
 from engine.lanes import Lanes, lane_step
 from engine.manifest import Manifest
 from engine.runners.runner import Graphs
@@ -21,15 +21,16 @@ from engine.runners.runner import Graphs
 class Sample:
     """One sample of one camera, at model scale.
 
-    rgb [S,S,3]; flow [20,S,S], the stack that ends at this tick. repeated: the grid had no frame
-    of its own here. shed_before: samples lost to overload right before this one.
+    rgb [S,S,3]; flow [20,S,S], the stack that ends at this tick, or None where RGB alone is to be
+    looked at. repeated: the grid had no frame of its own here. shed_before: samples lost to
+    overload right before this one.
     """
 
     camera: str
     epoch: int
     tick: int
     rgb: U8
-    flow: U8
+    flow: U8 | None
     repeated: bool = False
     shed_before: int = 0
 
@@ -38,10 +39,12 @@ class Sample:
 class Recognition:
     """What a camera's window says at a sample.
 
-    probabilities, p_rgb, p_flow [C]: fused, and of either stream.
-    temporal_attention [N·k]: mean of both streams, oldest first, each segment summing to 1;
-        a window that isn't full has zeros in front.
-    spatial_rgb, spatial_flow [h,w]: where the newest frame was looked at; sums to 1.
+    probabilities, p_rgb, p_flow [C]: fused, and of either stream. p_flow is None, and RGB speaks
+        alone, as long as a sample of the window came without flow.
+    temporal_attention [N·k]: mean of the streams that speak, oldest first, each segment summing to
+        1; a window that isn't full has zeros in front.
+    spatial_rgb, spatial_flow [h,w]: where either stream looked in the newest frame; sums to 1.
+        spatial_flow is None where p_flow is.
     fill: how much of the window there is, 0..1. complete: all of it, and nothing shed.
     repeated: samples of the window without a picture of their own, shed ones too.
     shed: those of them that were lost to overload.
@@ -54,10 +57,10 @@ class Recognition:
     tick: int
     probabilities: F32
     p_rgb: F32
-    p_flow: F32
+    p_flow: F32 | None
     temporal_attention: F32
     spatial_rgb: F32
-    spatial_flow: F32
+    spatial_flow: F32 | None
     fill: float
     complete: bool
     repeated: int
@@ -78,6 +81,11 @@ class Recogniser:
         self._graphs = graphs
         self._cameras: dict[str, _Camera] = {}
 
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The batch sizes that its graphs were compiled for, rising."""
+        return self._graphs.batches
+
     def step(self, samples: Sequence[Sample]) -> list[Recognition]:
         """Take one new sample each of some cameras; one recognition a sample, in their order.
 
@@ -89,24 +97,25 @@ class Recogniser:
         if len({sample.camera for sample in samples}) < len(samples):
             raise ValueError("a camera may have one sample in a step, and one here has more")
         cameras = [self._camera(sample) for sample in samples]
+        stacks = {i: sample.flow for i, sample in enumerate(samples) if sample.flow is not None}
         marks_ns = [time.perf_counter_ns()]
         rgb = self._graphs.rgb.run({"frames": np.stack([sample.rgb for sample in samples])})
         marks_ns.append(time.perf_counter_ns())
-        flow = self._graphs.flow.run({"frames": np.stack([sample.flow for sample in samples])})
+        flow = self._graphs.flow.run({"frames": np.stack([*stacks.values()])}) if stacks else {}
         marks_ns.append(time.perf_counter_ns())
         self._reenter_shed(samples, cameras)
         for camera, sample in zip(cameras, samples, strict=True):
             camera.remember(_REPEATED if sample.repeated else _FRESH)
-        lane_step(self._graphs.rgb_head, [c.rgb for c in cameras], rgb["features"])
-        lane_step(self._graphs.flow_head, [c.flow for c in cameras], flow["features"])
+        lane_step(self._graphs.rgb_head, [camera.rgb for camera in cameras], rgb["features"])
+        if stacks:
+            lane_step(self._graphs.flow_head, [cameras[i].flow for i in stacks], flow["features"])
         marks_ns.append(time.perf_counter_ns())
         rgb_ms, flow_ms, head_ms = np.diff(marks_ns) / 1e6
         stage_ms = {"rgb": float(rgb_ms), "flow": float(flow_ms), "head": float(head_ms)}
+        flow_maps = dict(zip(stacks, flow["attention"], strict=True)) if stacks else {}
         return [
-            self._recognition(sample, camera, spatial_rgb, spatial_flow, stage_ms)
-            for sample, camera, spatial_rgb, spatial_flow in zip(
-                samples, cameras, rgb["attention"], flow["attention"], strict=True
-            )
+            self._recognition(sample, camera, rgb["attention"][i], flow_maps.get(i), stage_ms)
+            for i, (sample, camera) in enumerate(zip(samples, cameras, strict=True))
         ]
 
     def forget(self, camera: str) -> None:
@@ -117,6 +126,8 @@ class Recogniser:
         camera = self._cameras.get(sample.camera)
         if camera is None or camera.epoch != sample.epoch:
             camera = self._cameras[sample.camera] = _Camera(sample.epoch, self._manifest)
+        if sample.flow is None:
+            camera.forget_flow()
         return camera
 
     def _reenter_shed(self, samples: Sequence[Sample], cameras: Sequence[_Camera]) -> None:
@@ -135,9 +146,10 @@ class Recogniser:
                 camera.remember(_SHED)
             for head, lanes in (
                 (self._graphs.rgb_head, [camera.rgb for camera in shedding]),
-                (self._graphs.flow_head, [camera.flow for camera in shedding]),
+                (self._graphs.flow_head, [each.flow for each in shedding if each.flow.samples]),
             ):
-                lane_step(head, lanes, np.concatenate([lane.feature for lane in lanes]))
+                if lanes:
+                    lane_step(head, lanes, np.concatenate([lane.feature for lane in lanes]))
             left = [max(0, count - 1) for count in left]
 
     def _recognition(
@@ -145,30 +157,36 @@ class Recogniser:
         sample: Sample,
         camera: _Camera,
         spatial_rgb: F32,
-        spatial_flow: F32,
+        spatial_flow: F32 | None,
         stage_ms: dict[str, float],
     ) -> Recognition:
-        manifest = self._manifest
-        probabilities = fuse(camera.rgb.scores(), camera.flow.scores(), manifest.calibration)
-        temporal = (camera.rgb.temporal_attention() + camera.flow.temporal_attention()) / 2
+        manifest, scores = self._manifest, camera.rgb.scores()
+        temporal = [camera.rgb.temporal_attention()]
+        if camera.has_both:
+            both = fuse(scores, camera.flow.scores(), manifest.calibration)
+            p, p_rgb, p_flow, entropy = both.fused, both.rgb, both.flow, both.entropy
+            temporal.append(camera.flow.temporal_attention())
+        else:
+            p, entropy = rgb_alone(scores, manifest.calibration)
+            p_rgb, p_flow, spatial_flow = p, None, None
         fill = min(camera.rgb.samples, manifest.window_samples) / manifest.window_samples
         shed = camera.window.count(_SHED)
         return Recognition(
             camera=sample.camera,
             epoch=sample.epoch,
             tick=sample.tick,
-            probabilities=probabilities.fused,
-            p_rgb=probabilities.rgb,
-            p_flow=probabilities.flow,
-            temporal_attention=temporal.astype(np.float32),
+            probabilities=p,
+            p_rgb=p_rgb,
+            p_flow=p_flow,
+            temporal_attention=np.mean(temporal, axis=0, dtype=np.float32),
             spatial_rgb=spatial_rgb,
             spatial_flow=spatial_flow,
             fill=fill,
             complete=fill == 1 and not shed,
             repeated=camera.window.count(_REPEATED) + shed,
             shed=shed,
-            abstain=abstains(probabilities.fused, manifest.abstain_below),
-            entropy=probabilities.entropy,
+            abstain=abstains(p, manifest.abstain_below),
+            entropy=entropy,
             stage_ms=dict(stage_ms),
         )
 
@@ -183,10 +201,22 @@ class _Camera:
         self.epoch = epoch
         self.rgb, self.flow = (Lanes.of(manifest) for _ in range(2))
         self.window: deque[int] = deque(maxlen=manifest.window_samples)
+        self._manifest = manifest
+
+    @property
+    def has_both(self) -> bool:
+        """Whether every sample of the window has entered the flow stream, too."""
+        return self.flow.samples >= min(self.rgb.samples, self._manifest.window_samples)
 
     def remember(self, origin: int) -> None:
         self.window.append(origin)
 
     def skip(self, samples: int) -> None:
         self.rgb.skip(samples)
-        self.flow.skip(samples)
+        if self.flow.samples:
+            self.flow.skip(samples)
+
+    def forget_flow(self) -> None:
+        """A sample has none: its stream begins anew with the next that has."""
+        if self.flow.samples:
+            self.flow = Lanes.of(self._manifest)

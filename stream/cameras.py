@@ -9,6 +9,7 @@ from stream.batching import Batcher
 from stream.capture import CaptureThread
 from stream.configuration.config import CameraConfig
 from stream.health import CameraMonitor
+from stream.shedding import Shedding
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions
 
@@ -26,17 +27,22 @@ class Cameras:
         make: a camera's thread, not started, and its queue with it; its first stream epoch is the
             number given.
         batcher: takes samples out of every camera's queue.
+        shedding: what is left out of all of them while the machine is too slow.
 
     Attributes:
         monitors: what is known of each camera that is watched, by name.
     """
 
     def __init__(
-        self, make: Callable[[CameraConfig, int], CaptureThread], batcher: Batcher
+        self,
+        make: Callable[[CameraConfig, int], CaptureThread],
+        batcher: Batcher,
+        shedding: Shedding,
     ) -> None:
         self.monitors: dict[str, CameraMonitor] = {}
         self._make = make
         self._batcher = batcher
+        self.shedding = shedding
         self._captures: dict[str, CaptureThread] = {}
         self._leaving: list[CaptureThread] = []  # asked to end; FFmpeg may hold them for a while
         self._epochs: dict[str, int] = {}  # where a camera that comes back begins
@@ -46,7 +52,7 @@ class Cameras:
         """Watches one more; where it was watched before, its stream epochs go on from there."""
         epoch = self._epochs.get(camera.name, 0)
         capture = self._captures[camera.name] = self._make(camera, epoch)
-        self.monitors[camera.name] = CameraMonitor(capture, epoch)
+        self.monitors[camera.name] = CameraMonitor(capture, epoch, self.shedding)
         self._batcher.add(camera.name, capture.queue)
         if self._started:
             capture.start()

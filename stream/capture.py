@@ -45,6 +45,7 @@ class CaptureThread:
         queue: where samples go; closed when no more will come.
         on_status: called from the capture thread (from `supervise` for a thread given up).
         bound_px: the flow quantiser's bound; by default the manifest's for this flow.
+        wants_flow: whether the flow stream is wanted at the moment.
         packets: takes the camera's encoded packets; None where nobody wants them.
         epoch: the first stream epoch's number.
         open_source: makes the source; tests give their own.
@@ -59,6 +60,7 @@ class CaptureThread:
         queue: SampleQueue,
         on_status: Callable[[StatusChange], object],
         bound_px: float | None = None,
+        wants_flow: Callable[[], bool] = lambda: True,
         packets: PacketTap | None = None,
         epoch: int = 0,
         open_source: Callable[[str, SourceOptions], Source] = open_source,
@@ -83,6 +85,7 @@ class CaptureThread:
             bound_px=bound_px,
             explain=camera.explain,
             region=camera.region,
+            wants_flow=wants_flow,
             epoch=epoch,
             monotonic_ns=monotonic_ns,
         )

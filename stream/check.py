@@ -6,59 +6,33 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from engine.machine import describe_machine
 from stream.agreement import measure_agreement
+from stream.capacity import Cost, Sent, cameras_held, measure_steps
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
-from stream.sampler import Sampler
+from stream.samples import StreamSample
 from stream.sources.codecs import decodable
 from stream.sources.open import open_source
 from stream.sources.source import Source, SourceOptions, StreamInfo
 from stream.version import versions
 
-RATE_S, COST_S = 3.0, 4.0  # how long each measurement lasts
+RATE_S, SAMPLING_S = 3.0, 2.0  # how long each measurement lasts
 PATIENCE = 5  # times as long, where hardly anything has come
 WARM_UP = 5  # the first calls allocate
 FEWEST_FRAMES = 2 * WARM_UP
 SLOW_SHARE = 0.6  # a camera below this share of the grid's rate mostly repeats frames
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a source sends: its rate by its own timestamps, its delay where it has a clock.
-
-    decode_ms: of one core, per frame.
-    """
-
-    fps: float
-    delay_ms: float | None
-    decode_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What the path costs here: sample_ms of one core per frame, step_ms of all per prediction."""
-
-    sample_ms: float
-    step_ms: float
-
-
-def cameras_held(sent: Sent, cost: Cost, *, cores: int, prediction_hz: float) -> float:
-    """How many such sources keep so many cores just busy."""
-    capture_ms = (sent.decode_ms + cost.sample_ms) * sent.fps
-    inference_ms = cost.step_ms * prediction_hz * cores
-    return 1000 * cores / (capture_ms + inference_ms)
 
 
 def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None:
@@ -98,12 +72,12 @@ def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None
         if opens_url:
             sent = _interruptibly(lambda: _measure_source(camera))
             _say_source(sent, manifest.grid_fps)
-        sampler = opening.open_sampler(camera)
-        cost = _interruptibly(lambda: _measure_cost(camera, sampler, engine))
-        _say_cost(sent, cost, opens_url=opens_url)
-        slow = (engine.graphs.device, engine.graphs.precision) == ("cpu", "fp32")
-        faster = [each for each in ("bf16", "int8") if slow and opening.bundle.offers(each)]
-        _say_capacity(sent, cost, manifest.prediction_hz, faster)
+        cost, rgb_cost = _interruptibly(lambda: measure_costs(camera, opening, engine))
+        _say_cost(sent, cost, engine, opens_url=opens_url)
+        _say_capacity(sent, cost, opening, engine)
+        if config.rgb_when_overloaded:
+            held = _held(sent, rgb_cost, opening, engine)
+            _say("", f"{int(held)} with RGB alone, which is how too many are looked at")
     finally:
         engine.graphs.close()
 
@@ -165,32 +139,39 @@ def _measure_source(camera: CameraConfig) -> Sent:
     )
 
 
-def _measure_cost(camera: CameraConfig, sampler: Sampler, engine: Engine) -> Cost:
-    """Sends frames through the whole path, one after another."""
+def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tuple[Cost, Cost]:
+    """Of both streams, and of RGB alone: frames through a sampler, what came through the engine."""
+    samplers = [
+        opening.open_sampler(camera),
+        opening.open_sampler(camera, wants_flow=lambda: False),
+    ]
+    sample_ms: list[list[float]] = [[], []]
+    newest: dict[int, StreamSample] = {}
     source = _source(camera)
-    sample_ms: list[float] = []
-    step_ms: list[float] = []
     try:
         source.open()
         frames = source.frames()
-        with _measuring(COST_S) as goes_on:
-            while goes_on(len(sample_ms)) and (frame := next(frames, None)) is not None:
+        with _measuring(SAMPLING_S) as goes_on:
+            while goes_on(len(sample_ms[0])) and (frame := next(frames, None)) is not None:
                 frame = _drawn(frame)  # decoding is counted by itself
-                before_ns = time.thread_time_ns()
-                samples = sampler.push(frame)
-                sample_ms.append((time.thread_time_ns() - before_ns) / 1e6)
-                for sample in samples:
-                    before_ns = time.monotonic_ns()  # a step keeps every core busy
-                    engine.recogniser.step([sample.sample])
-                    step_ms.append((time.monotonic_ns() - before_ns) / 1e6)
+                for i, sampler in enumerate(samplers):
+                    before_ns = time.thread_time_ns()
+                    samples = sampler.push(frame)
+                    sample_ms[i].append((time.thread_time_ns() - before_ns) / 1e6)
+                    if samples:
+                        newest[i] = samples[-1]
     finally:
         source.close()
-    if len(sample_ms) < FEWEST_FRAMES or not step_ms:
-        raise SourceError(Reason.TIMEOUT, _too_few(camera, len(sample_ms)))
-    return Cost(
-        sample_ms=statistics.mean(sample_ms[WARM_UP:]),
-        step_ms=statistics.mean(step_ms[min(WARM_UP, len(step_ms) - 1) :]),
+    if len(sample_ms[0]) < FEWEST_FRAMES or not newest:
+        raise SourceError(Reason.TIMEOUT, _too_few(camera, len(sample_ms[0])))
+    both, alone = (
+        Cost(
+            sample_ms=statistics.mean(sample_ms[i][WARM_UP:]),
+            step_ms=measure_steps(engine.recogniser, newest[i].sample),
+        )
+        for i in range(2)
     )
+    return both, alone
 
 
 def _source(camera: CameraConfig) -> Source:
@@ -251,15 +232,17 @@ def _say_source(sent: Sent, grid_fps: float) -> None:
         )
 
 
-def _say_cost(sent: Sent, cost: Cost, *, opens_url: bool) -> None:
+def _say_cost(sent: Sent, cost: Cost, engine: Engine, *, opens_url: bool) -> None:
     decoding = f"{sent.decode_ms:.1f} ms to decode, " if opens_url else ""
     _say("cost", f"{decoding}{cost.sample_ms:.1f} ms to resize and for flow (one core, per frame)")
-    _say("", f"{cost.step_ms:.1f} ms for both streams (all cores, per prediction)")
+    one, largest = min(cost.step_ms), max(cost.step_ms)
+    batches = f", {cost.step_ms[largest]:.1f} ms in batches of {largest}" if largest > one else ""
+    where = "all cores" if _is_on_cores(engine) else "the accelerator"
+    _say("", f"{cost.step_ms[one]:.1f} ms for both streams{batches} ({where}, per prediction)")
 
 
-def _say_capacity(sent: Sent, cost: Cost, prediction_hz: float, faster: Sequence[str]) -> None:
-    cores = describe_machine().cores
-    cameras = cameras_held(sent, cost, cores=cores, prediction_hz=prediction_hz)
+def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> None:
+    cameras = _held(sent, cost, opening, engine)
     without = "" if sent.decode_ms else "; decoding comes on top: give a URL to count it"
     _say(
         "holds",
@@ -267,12 +250,28 @@ def _say_capacity(sent: Sent, cost: Cost, prediction_hz: float, faster: Sequence
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
     if cameras < 1:
+        slow = _is_on_cores(engine) and engine.graphs.precision == "fp32"
+        faster = [each for each in ("bf16", "int8") if slow and opening.bundle.offers(each)]
         precisions = "".join(f" or --precision {each}" for each in faster)
         _say(
             "warning",
-            "this machine is too slow for one: samples will be shed, and messages will say so;"
+            "this machine is too slow for one: what is left out then, messages will say;"
             f" try a smaller stream of the camera, a smaller bundle{precisions}",
         )
+
+
+def _held(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> float:
+    return cameras_held(
+        sent,
+        cost,
+        cores=describe_machine().cores,
+        prediction_hz=opening.manifest.prediction_hz,
+        on_cores=_is_on_cores(engine),
+    )
+
+
+def _is_on_cores(engine: Engine) -> bool:
+    return engine.graphs.device == "cpu"
 
 
 def _say(key: str, text: str) -> None:

@@ -48,13 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     with stopped_by_signals() as stop:  # noted, until the command says what it makes of them
         arguments = parser(commands).parse_args(argv, Namespace(stop=stop))
         code = _guarded(arguments)
-    if argv is None and stop.is_set():  # this process is the command's own
+    interrupted = argv is None and stop.is_set()  # this process is the command's own
+    if interrupted:
         ignore_signals()
-    if any(
+    # A thread blocked in FFmpeg or a compiler would wake up in an interpreter that is gone. And
+    # one that is gone ends by the signal, whatever the code, where that struck inside an `exec`,
+    # as dataclasses use it (CPython notes the exception there, caught later or not).
+    if interrupted or any(
         thread.name.startswith(("capture:", "inference", "courier:", "evidence"))
         for thread in threading.enumerate()
     ):
-        # Blocked in FFmpeg or a compiler, it would wake up in an interpreter that is gone.
         sys.stdout.flush()
         if sys.stderr.isatty():
             sys.stderr.write(_SHOW_CURSOR)

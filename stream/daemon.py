@@ -126,12 +126,13 @@ class Daemon:
             elif isinstance(item, Recognised):
                 self._publish_recognised(item)
             else:
-                self.cameras.monitors[item.camera].changed(item)
+                self.cameras.monitors[item.camera].changed(item, self._clock_ns())
                 self._publish_status(item.camera)
         self._publisher.serve()
         if self._answers is not None:
             self._answers.serve()
         if self._clock_ns() >= self._next_beat_ns:
+            self._review_shedding()
             self._beat()
             self.cameras.supervise()
         if (revision := self._reload.due()) is not None:
@@ -190,7 +191,9 @@ class Daemon:
         if frame is not None and now_ns >= self._next_explain_ns.get(camera, now_ns):
             self._next_explain_ns[camera] = now_ns + int(EXPLAIN_EVERY_S * 1e9)
             self._send(*self._writer.explain(item.sample, item.recognition, prediction, frame))
-        if self.cameras.monitors[camera].recognised(item.sample.sample.shed_before, now_ns):
+        shed = item.sample.sample.shed_before
+        self.cameras.shedding.note(now_ns, shed)
+        if self.cameras.monitors[camera].recognised(shed, now_ns):
             self._publish_status(camera)
 
     def _publish_status(self, camera: str) -> None:
@@ -218,6 +221,14 @@ class Daemon:
             if self._evidence is not None and change.wants_evidence:
                 self._evidence.follow(event)
 
+    def _review_shedding(self) -> None:
+        now_ns = self._clock_ns()
+        if not self.cameras.shedding.review(now_ns):
+            return
+        for camera, monitor in self.cameras.monitors.items():
+            if monitor.keeps_up(now_ns):
+                self._publish_status(camera)
+
     def _beat(self) -> None:
         now_ns = self._clock_ns()
         self._next_beat_ns += int(BEAT_EVERY_S * 1e9)
@@ -235,6 +246,7 @@ class Daemon:
                 interval_s=BEAT_EVERY_S,
                 uptime_s=round((now_ns - self._started_ns) / 1e9, 3),
                 cameras=cameras,
+                shedding=self.cameras.shedding.step,
                 open_events=len(self._events.open_events),
                 last_inference_age_s=None
                 if last_ns is None

@@ -68,8 +68,9 @@ class InferenceThread(threading.Thread):
         try:
             recogniser = self._open_recogniser()
             self.opened.set()
+            largest = recogniser.batches[-1]
             while not self._stop_asked.is_set() and not self._batcher.drained:
-                batch = self._batcher.next(POLL_S)
+                batch = self._batcher.next(POLL_S, largest)
                 for camera in self._batcher.removed():
                     recogniser.forget(camera)
                 if batch:

@@ -59,7 +59,9 @@ class Opening:
         """A new estimator: each camera needs its own."""
         return open_flow(self.flow, self.flow_entry.parameters, self.flow_device)
 
-    def open_sampler(self, camera: CameraConfig) -> Sampler:
+    def open_sampler(
+        self, camera: CameraConfig, *, wants_flow: Callable[[], bool] = lambda: True
+    ) -> Sampler:
         """The way from a camera's frames to samples."""
         return Sampler(
             camera.name,
@@ -69,6 +71,7 @@ class Opening:
             bound_px=self.flow_entry.bound_px,
             explain=camera.explain,
             region=camera.region,
+            wants_flow=wants_flow,
         )
 
     def check_attention(self) -> None:

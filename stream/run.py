@@ -25,13 +25,13 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
-from stream.samples import SampleQueue
+from stream.samples import WAITS_S, SampleQueue
 from stream.screen import ScreenThread, Terminal
+from stream.shedding import Shedding
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions
 from stream.version import version, versions
 
-QUEUE_S = 0.3  # of samples: how far a slow machine may fall behind before newer samples win
 SMALLEST_QUEUE = 4
 POLL_S = 0.1
 
@@ -64,7 +64,9 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
     with opened_outside(config, opening, inbox) as outside:
         wakeup = Event()
         batcher = Batcher({}, wakeup=wakeup)
-        cameras = Cameras(_make_capture(opening, outside, inbox, wakeup), batcher)
+        shedding = Shedding(rgb_alone=config.rgb_when_overloaded)
+        make = _make_capture(opening, outside, inbox, wakeup, shedding)
+        cameras = Cameras(make, batcher, shedding)
         for camera in config.cameras:
             cameras.add(camera)
         daemon = _daemon(reload, opening, outside, inbox, cameras, batcher, stop)
@@ -76,9 +78,9 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
 
 
 def _make_capture(
-    opening: Opening, outside: Outside, inbox: Inbox, wakeup: Event
+    opening: Opening, outside: Outside, inbox: Inbox, wakeup: Event, shedding: Shedding
 ) -> Callable[[CameraConfig, int], CaptureThread]:
-    capacity = max(SMALLEST_QUEUE, round(opening.manifest.prediction_hz * QUEUE_S))
+    capacity = max(SMALLEST_QUEUE, round(opening.manifest.prediction_hz * WAITS_S))
 
     def make(camera: CameraConfig, epoch: int) -> CaptureThread:
         realtime = bool(camera.realtime)
@@ -90,6 +92,7 @@ def _make_capture(
             queue=SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set),
             on_status=inbox.put,
             bound_px=opening.flow_entry.bound_px,
+            wants_flow=shedding.wants_flow,
             packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
             epoch=epoch,
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from engine.arrays import U8
 from engine.flow.estimator import FlowEstimator
 from engine.flow.quantise import quantise
-from engine.flow.stack import stack
+from engine.flow.stack import STACK, stack
 from engine.grid import SECOND_NS, GridSequencer
 from engine.manifest import Manifest
 from engine.preprocess import centre_crop, grey, resize
@@ -35,6 +35,8 @@ class Sampler:
         bound_px: the flow's quantiser bound; by default that of the manifest's entry for `flow`.
         explain: keep the whole frame with each sample.
         region: corners of the part of each frame that is looked at; all of it where there are none.
+        wants_flow: asked at each tick; while it says no, flow isn't estimated, and samples have
+            none until a whole stack of pairs is there again.
         epoch: the first one's number.
         monotonic_ns: the clock for ages and latencies.
 
@@ -55,6 +57,7 @@ class Sampler:
         bound_px: float | None = None,
         explain: bool = False,
         region: Sequence[Point] = (),
+        wants_flow: Callable[[], bool] = lambda: True,
         epoch: int = 0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -72,6 +75,8 @@ class Sampler:
         )
         self._explain = explain
         self._region = Region(region, manifest.resize) if region else None
+        self._wants_flow = wants_flow
+        self._pairs_missing = 0  # of the stack that ends at the newest tick
         self._monotonic_ns = monotonic_ns
         self._max_gap_ns = round(max_gap_s * SECOND_NS)
         self._sequencer = GridSequencer(manifest.grid, max_gap_s)
@@ -144,6 +149,7 @@ class Sampler:
         self.epoch_reason, self._ended_for = self._ended_for, None
         self._ring.clear()
         self._scaled = self._grey = None
+        self._pairs_missing = 0
 
     def _repeat(self, ticks: int, arrived_ns: int) -> list[StreamSample]:
         """Fills ticks that got no frame: the frame before stands still, so its flow is zero."""
@@ -155,6 +161,7 @@ class Sampler:
         last, first_tick = self._newest, self._tick
         self.repeated += ticks
         for tick in range(first_tick + 1, first_tick + ticks + 1):
+            self._has_pair()
             late_ns = round((tick - first_tick) * self._manifest.grid.step_ns)
             self._ring.write(tick, self._scaled, None, last.captured_at_ns + late_ns)
             if self._manifest.grid.is_sample(tick):
@@ -168,7 +175,8 @@ class Sampler:
         grey_now = grey(scaled, self._manifest.flow_downsampling)
         marks = {"captured": arrived_ns, "decoded": self._monotonic_ns()}
         pair: U8 | None = None
-        if self._grey is not None:  # two of [h/p,w/p] -> F32[2,h/p,w/p] -> U8[2,h/p,w/p]
+        if self._has_pair() and self._grey is not None:
+            # two of [h/p,w/p] -> F32[2,h/p,w/p] -> U8[2,h/p,w/p]
             pair = quantise(self._flow.estimate(self._grey, grey_now), self._bound_px)
         marks["flow"] = self._monotonic_ns()
         self._ring.write(tick, scaled, pair, frame.captured_at_ns)
@@ -176,6 +184,12 @@ class Sampler:
         if not self._manifest.grid.is_sample(tick):
             return []
         return [self._sample(frame, tick, marks, repeated=False)]
+
+    def _has_pair(self) -> bool:
+        """Whether a tick gets its flow, and the account of what a stack still lacks."""
+        wanted = self._wants_flow()
+        self._pairs_missing = max(0, self._pairs_missing - 1) if wanted else STACK
+        return wanted
 
     def _sample(
         self, frame: SourceFrame, tick: int, marks: dict[str, int], *, repeated: bool
@@ -187,7 +201,9 @@ class Sampler:
             epoch=self.epoch,
             tick=tick,
             rgb=centre_crop(scaled, size, channels_last=True),  # [h,w,3] -> [S,S,3]
-            flow=stack(  # ten of [2,h/p,w/p] -> [20,S/p,S/p]
+            flow=None
+            if self._pairs_missing
+            else stack(  # ten of [2,h/p,w/p] -> [20,S/p,S/p]
                 lambda j: centre_crop(self._ring.pair(j), flow_size, channels_last=False), tick
             ),
             repeated=repeated,

@@ -12,6 +12,10 @@ from engine.arrays import U8
 from engine.recogniser import Sample
 from stream.frame import Clock
 
+# How far a slow machine may fall behind before newer samples win. Encoders hold frames back for 400
+# to 500 ms around a keyframe and then send them all at once: those must not be lost.
+WAITS_S = 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSample:
@@ -42,8 +46,10 @@ class StreamSample:
 class SampleQueue:
     """A bounded hand-over from one capture thread to the inference thread.
 
-    Live: newest wins. When it is full the oldest loses its payload and is entered in the ledger of
-    its successor (`shed_before`), so that the window counts it and never stretches in time.
+    Live: newest wins. When it is full, or when the oldest has waited for longer than `waits_s` and
+    a newer one is there, the oldest loses its payload and is entered in the ledger of its successor
+    (`shed_before`), so that the window counts it and never stretches in time. So a sample is never
+    later than that, however slow the machine is.
     Not live (files): `put` waits until there is room, and nothing is lost.
 
     `wakeup` is called (outside the lock) after each put and after close, so that one thread can
@@ -51,14 +57,23 @@ class SampleQueue:
     """
 
     def __init__(
-        self, capacity: int = 4, *, live: bool, wakeup: Callable[[], None] | None = None
+        self,
+        capacity: int = 4,
+        *,
+        live: bool,
+        waits_s: float = WAITS_S,
+        wakeup: Callable[[], None] | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"a queue needs a capacity of at least 1, not {capacity}")
         self.capacity = capacity
         self.live = live
+        self._waits_ns = round(waits_s * 1e9)
+        self._clock_ns = clock_ns
         self._wakeup = wakeup
         self._samples: deque[StreamSample] = deque()
+        self._put_ns: deque[int] = deque()  # when each came
         self._changed = Condition()
         self._closed = False
         self._shed = 0
@@ -71,6 +86,7 @@ class SampleQueue:
             if self._closed:
                 return False
             self._samples.append(sample)
+            self._put_ns.append(self._clock_ns())
             if len(self._samples) > self.capacity:
                 self._shed_oldest()
             self._changed.notify_all()
@@ -87,7 +103,10 @@ class SampleQueue:
                 if self._closed or (left_s is not None and left_s <= 0):
                     return None
                 self._changed.wait(left_s)
+            if self.live:
+                self._shed_late()
             sample = self._samples.popleft()
+            self._put_ns.popleft()
             self._changed.notify_all()
             return replace(sample, dropped={**sample.dropped, "shed": self._shed})
 
@@ -114,8 +133,14 @@ class SampleQueue:
         """Samples that lost their payload so far."""
         return self._shed
 
+    def _shed_late(self) -> None:
+        late_ns = self._clock_ns() - self._waits_ns
+        while len(self._samples) > 1 and self._put_ns[0] < late_ns:
+            self._shed_oldest()
+
     def _shed_oldest(self) -> None:
         oldest, successor = self._samples.popleft().sample, self._samples[0]
+        self._put_ns.popleft()
         self._shed += 1
         if successor.sample.epoch == oldest.epoch:  # a new epoch starts with an empty window anyway
             shed_before = successor.sample.shed_before + oldest.shed_before + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from stream.errors import Reason
 from stream.messaging.messages import Status
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class StatusLog:
             self._away[name] = told
         else:
             self._away.pop(name, None)
-        recovered = status.state == "live"
+        recovered = status.state == "live" and status.reason is not Reason.OVERLOAD
         level = logging.INFO if status.reason is None or recovered else logging.WARNING
         reason = f"{' after' if recovered else ''} {status.reason}" if status.reason else ""
         detail = f": {status.detail}" if status.detail else ""

@@ -204,6 +204,8 @@ def _cells(
         Text(sparkline(prediction.attention.temporal, spark_cells), "cyan" if fresh else "dim")
     ]
     looked.append(_window(window.frames, window.fill, window.repeated, window.shed))
+    if prediction.modality == "rgb":
+        looked.append(Text("RGB alone", "yellow"))
     if prediction.truth is not None:
         right = prediction.truth == prediction.top[0].label
         looked.append(

@@ -97,7 +97,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
             "--device",
             choices=("auto", "cpu", "cuda"),
             default="auto",
-            help="where networks are computed; auto is an NVIDIA GPU where there is one",
+            help="where networks and the flow tvl1 are computed; auto is an NVIDIA GPU where there "
+            "is one",
         )
         parser.add_argument(
             "--loaders",

@@ -45,8 +45,9 @@ def settle(device: torch.device) -> None:
         # Filling what is overwritten anyway does cost.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     else:
+        # Convolutions are cuDNN's own choice: trying them out takes half a minute, and anew for
+        # each number of images, of which clips have many.
         torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True  # images of a phase all have one size
 
 
 def seed_torch(device: torch.device, *numbers: int) -> None:

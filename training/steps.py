@@ -46,6 +46,7 @@ def prepare_data(run: Run, workers: int | None = None) -> None:
             progress=run.progress,
             workers=workers,
             strict=run.strict,
+            device=run.device.type,
         )
         left_out += [*split.left_out, *damaged]
         trained |= {clip.label for clip in split.train if clip in store}

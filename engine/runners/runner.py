@@ -61,7 +61,8 @@ class Signature:
 class Runner(Protocol):
     """A graph, compiled for one device. For one thread at a time.
 
-    batches: the numbers of rows that it was compiled for; any other number is made up of them.
+    batches: the numbers of rows that it was compiled for, rising; any other number is made up of
+        them.
     """
 
     device: str
@@ -96,9 +97,18 @@ class Graphs:
     precision: str
     engine: str
 
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The batch sizes that any of the graphs was compiled for, rising."""
+        return tuple(sorted({size for runner in self._all for size in runner.batches}))
+
     def close(self) -> None:
-        for runner in (self.rgb, self.flow, self.rgb_head, self.flow_head):
+        for runner in self._all:
             runner.close()
+
+    @property
+    def _all(self) -> tuple[Runner, ...]:
+        return self.rgb, self.flow, self.rgb_head, self.flow_head
 
 
 def _require(

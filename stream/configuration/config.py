@@ -129,6 +129,7 @@ class Config(
     """The whole daemon's configuration.
 
     device, precision, flow: "auto" / None choose the best that this machine runs in real time.
+    rgb_when_overloaded: give flow up where the machine stays too slow for both streams.
     """
 
     site: str = "home"
@@ -138,6 +139,7 @@ class Config(
     precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
     flow: str | None = None
     allow_flow_mismatch: bool = False
+    rgb_when_overloaded: bool = True
     log_format: Literal["text", "json"] = "text"
     publish: PublishConfig = PublishConfig()
     http: HttpConfig | None = None

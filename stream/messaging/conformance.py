@@ -174,6 +174,8 @@ class Conformance:
             yield f"its probabilities sum to {sum(message.probabilities):g}"
         if list(message.top) != sorted(message.top, key=lambda label: -label.p):
             yield "the likeliest label is not the first"
+        if any((top.p_flow is None) != (message.modality == "rgb") for top in message.top):
+            yield f"its modality is {message.modality}, and `p_flow` says something else"
         classes = self._classes.get(message.boot)
         if classes is None:
             return
@@ -200,12 +202,13 @@ def _missing(count: int, where: str) -> str:
 
 
 def _blobs(message: Explain, blobs: Sequence[bytes]) -> Iterator[str]:
-    for part in (message.frame, message.attention_rgb, message.attention_flow):
-        if part.blob >= len(blobs):
-            yield f"it has {len(blobs)} blobs, and speaks of blob {part.blob}"
-            return
+    maps = [each for each in (message.attention_rgb, message.attention_flow) if each is not None]
+    last = max(message.frame.blob, *(each.blob for each in maps))
+    if last >= len(blobs):
+        yield f"it has {len(blobs)} blobs, and speaks of blob {last}"
+        return
     if not blobs[message.frame.blob].startswith(_JPEG):
         yield "its frame is no JPEG"
-    for kind in (message.attention_rgb, message.attention_flow):
+    for kind in maps:
         if len(blobs[kind.blob]) != kind.width * kind.height:
             yield f"a map of {kind.width}x{kind.height} has {len(blobs[kind.blob])} bytes"

@@ -94,7 +94,7 @@ class Writer:
                 shed=recognition.shed,
             ),
             dropped=dict(sample.dropped),
-            modality="rgb+flow",
+            modality="rgb" if recognition.p_flow is None else "rgb+flow",
             probabilities=shortest(recognition.probabilities),
             top=self._top(recognition),
             abstain=recognition.abstain,
@@ -107,14 +107,18 @@ class Writer:
     def explain(
         self, sample: StreamSample, recognition: Recognition, prediction: Prediction, frame: U8
     ) -> tuple[Explain, list[bytes]]:
-        """Where the model looked, with its blobs: the frame's JPEG, both attention maps.
+        """Where the model looked, with its blobs: the frame's JPEG, each stream's attention map.
 
         Args:
             frame: U8[h,w,3] RGB, the newest at model scale.
         """
         height, width = frame.shape[:2]
         rgb, rgb_bytes = _map(recognition.spatial_rgb, blob=1)
-        flow, flow_bytes = _map(recognition.spatial_flow, blob=2)
+        blobs = [_jpeg(frame), rgb_bytes]
+        flow: MapBlob | None = None
+        if recognition.spatial_flow is not None:
+            flow, flow_bytes = _map(recognition.spatial_flow, blob=2)
+            blobs.append(flow_bytes)
         message = Explain(
             **self._envelope.fields("explain", recognition.camera, recognition.epoch),
             prediction_seq=prediction.seq,
@@ -123,7 +127,7 @@ class Writer:
             attention_rgb=rgb,
             attention_flow=flow,
         )
-        return message, [_jpeg(frame), rgb_bytes, flow_bytes]
+        return message, blobs
 
     def event(self, event: Event, sequence: int | None) -> EventChange:
         """A change of an event. sequence: its number in the store, where it is stored."""
@@ -134,14 +138,17 @@ class Writer:
         )
 
     def _top(self, recognition: Recognition) -> tuple[TopLabel, ...]:
-        p, p_rgb, p_flow = (
-            shortest(values)
-            for values in (recognition.probabilities, recognition.p_rgb, recognition.p_flow)
-        )
+        p, p_rgb = shortest(recognition.probabilities), shortest(recognition.p_rgb)
+        p_flow = None if recognition.p_flow is None else shortest(recognition.p_flow)
         # Stable, so that equal probabilities keep the classes' order on every machine.
         order = np.argsort(-recognition.probabilities, kind="stable")[:TOP]
         return tuple(
-            TopLabel(label=self._manifest.classes[i], p=p[i], p_rgb=p_rgb[i], p_flow=p_flow[i])
+            TopLabel(
+                label=self._manifest.classes[i],
+                p=p[i],
+                p_rgb=p_rgb[i],
+                p_flow=None if p_flow is None else p_flow[i],
+            )
             for i in order
         )
 

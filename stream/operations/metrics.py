@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from stream.messaging.messages import State
+from stream.messaging.messages import Shed, State
 from stream.operations.histogram import BOUNDS_S, HistogramCounts
 from stream.operations.snapshot import Snapshot
 
@@ -75,6 +75,14 @@ class SnapshotCollector(Collector):
                 "Since the engine was last done with a step; rises while it is stuck.",
                 beat.last_inference_age_s,
             )
+        shedding = GaugeMetricFamily(
+            "gesta_shedding",
+            "1 for what is left out since the machine is too slow: nothing, samples or flow.",
+            labels=["what"],
+        )
+        for what in get_args(Shed):
+            shedding.add_metric([what], what == beat.shedding)
+        yield shedding
         yield GaugeMetricFamily(
             "gesta_config_last_reload_successful",
             "0 where the last configuration read was refused, and an older one goes on.",

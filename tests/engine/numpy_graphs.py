@@ -100,14 +100,16 @@ class NumpyCnn:
 
     device = "numpy"
     precision = PRECISION
-    batches = (1, 4)
+    batches = (1,)
 
     def __init__(self, manifest: Manifest, shape, seed: int) -> None:
         draw = np.random.default_rng(seed)
         self.projection = draw.normal(0, 1, (int(np.prod(shape)), manifest.feature_width))
         self.drift = 0.0
+        self.rows: list[int] = []  # of every run so far
 
     def run(self, inputs):
+        self.rows.append(len(inputs["frames"]))
         flat = inputs["frames"].reshape(len(inputs["frames"]), -1) / 127.5 - 1
         maps = flat[:, :4].reshape(-1, 2, 2)
         return {
@@ -135,5 +137,5 @@ def numpy_graphs(manifest: Manifest) -> Graphs:
 def drifting(graphs: Graphs, by: float) -> Graphs:
     """The same graphs with an RGB stream whose features are off by `by`."""
     cnn = NumpyCnn.__new__(NumpyCnn)
-    cnn.projection, cnn.drift = graphs.rgb.projection, by
+    cnn.projection, cnn.drift, cnn.rows = graphs.rgb.projection, by, []
     return replace(graphs, rgb=cnn)

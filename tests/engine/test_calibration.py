@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.calibration import abstains, fuse
+from engine.calibration import abstains, fuse, rgb_alone
 from engine.manifest import Calibration
 
 RGB = np.log(np.array([0.5, 0.25, 0.25], np.float32))
@@ -24,6 +24,14 @@ def test_temperatures_flatten_each_stream_and_then_the_whole():
     roots = np.sqrt([0.3833333, 0.1333333, 0.4833333])
     assert result.rgb == pytest.approx([4 / 6, 1 / 6, 1 / 6], abs=1e-6)
     assert result.fused == pytest.approx(roots / roots.sum(), abs=1e-6)
+
+
+def test_rgb_alone_has_its_own_temperature_and_no_other():
+    p, entropy = rgb_alone(RGB, Calibration(rgb=0.5, flow=9, fused=9))
+    assert p == pytest.approx([4 / 6, 1 / 6, 1 / 6], abs=1e-6)
+    assert p.dtype == np.float32
+    # -(2/3 ln 2/3 + 2 · 1/6 ln 1/6)
+    assert entropy == pytest.approx(0.8676, abs=1e-4)
 
 
 def test_fused_by_scores_a_label_has_to_be_likely_for_both():

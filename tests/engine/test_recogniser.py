@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.calibration import fuse
+from engine.calibration import fuse, rgb_alone
 from engine.manifest import Calibration
 from engine.recogniser import Recogniser, Sample
 from tests.engine.numpy_graphs import numpy_graphs
@@ -187,6 +187,87 @@ def test_calibration_and_abstention_are_the_bundles(numpy_bundle, manifest, grap
     assert recognition.abstain
     p = np.float64(recognition.probabilities)
     assert recognition.entropy == pytest.approx(-(p * np.log(p)).sum(), abs=1e-5)
+
+
+def alone(samples, manifest, graphs):
+    """What RGB alone says of the newest of `samples`, and its attention, segment by segment."""
+    features = graphs.rgb.run({"frames": np.stack([each.rgb for each in samples])})["features"]
+    score, beta = graphs.rgb_head.weights.rolling(features, manifest)
+    return *rgb_alone(score, manifest.calibration), beta
+
+
+def test_without_flow_rgb_speaks_alone_by_its_own_calibration(numpy_bundle, manifest, graphs):
+    calibrated = msgspec.structs.replace(
+        manifest, calibration=Calibration(rgb=2, flow=3, fused=0.5), abstain_below=1.0
+    )
+    recogniser = Recogniser(replace(numpy_bundle, manifest=calibrated), graphs)
+    samples = [replace(sample, flow=None) for sample in samples_of("hall", 20)]
+    for t, sample in enumerate(samples):
+        [recognition] = recogniser.step([sample])
+        window = samples[: t + 1] if t < WINDOW else samples[t + 1 - WINDOW : t + 1]
+        p, entropy, beta = alone(window, calibrated, graphs)
+        assert recognition.probabilities == pytest.approx(p, abs=1e-5)
+        assert recognition.p_rgb == pytest.approx(p, abs=1e-5)
+        assert recognition.entropy == pytest.approx(entropy, abs=1e-5)
+        assert (recognition.p_flow, recognition.spatial_flow) == (None, None)
+        assert recognition.complete == (t + 1 >= WINDOW)
+        assert recognition.abstain
+    assert recognition.temporal_attention == pytest.approx(beta, abs=1e-6)
+    assert graphs.flow.rows == graphs.flow_head.rows == []
+
+
+def test_both_speak_again_once_the_whole_window_has_flow(recogniser, manifest, graphs):
+    """Until then RGB does, so that no answer stands on streams that saw different times."""
+    samples = samples_of("hall", 50)
+    for t, sample in enumerate(samples):
+        has_flow = t < 15 or t >= 18
+        [recognition] = recogniser.step([sample if has_flow else replace(sample, flow=None)])
+        window = samples[: t + 1] if t < WINDOW else samples[t + 1 - WINDOW : t + 1]
+        assert recognition.fill == min(t + 1, WINDOW) / WINDOW
+        if t < 15 or t >= 18 + WINDOW - 1:
+            assert_same(recognition, offline(window, manifest, graphs))
+            assert recognition.spatial_flow is not None
+        else:
+            assert recognition.p_flow is None
+            expected = alone(window, manifest, graphs)[0]
+            assert recognition.probabilities == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("shed", [1, 5, 12, 40])
+@pytest.mark.parametrize("before", [0, 3])
+def test_what_is_shed_while_flow_comes_back_stays_in_step(
+    recogniser, manifest, graphs, shed, before
+):
+    """`before` samples with flow came before the loss."""
+    samples = samples_of("hall", 50)
+    for sample in samples[:14]:
+        recogniser.step([replace(sample, flow=None)])
+    seen = samples[:14]
+    for t, sample in enumerate(samples[14:]):
+        if t == before:
+            seen += [seen[-1]] * shed
+        [recognition] = recogniser.step([replace(sample, shed_before=shed if t == before else 0)])
+        seen.append(sample)
+        if recognition.p_flow is not None:
+            assert_same(recognition, offline(seen[-WINDOW:], manifest, graphs))
+        else:
+            expected = alone(seen[-WINDOW:], manifest, graphs)[0]
+            assert recognition.probabilities == pytest.approx(expected, abs=1e-5)
+    assert recognition.p_flow is not None
+
+
+def test_flow_is_computed_for_those_who_have_it(recogniser, manifest, graphs):
+    hall, door = samples_of("hall", WINDOW, seed=1), samples_of("door", WINDOW, seed=2)
+    for with_flow, other in zip(hall, door, strict=True):
+        first, second = recogniser.step([replace(other, flow=None), with_flow])
+    assert set(graphs.flow.rows) == set(graphs.flow_head.rows) == {1}
+    assert set(graphs.rgb.rows) == {2}
+    assert first.p_flow is None
+    assert_same(second, offline(hall, manifest, graphs))
+
+
+def test_it_takes_batches_of_what_its_graphs_were_compiled_for(recogniser):
+    assert recogniser.batches == (1, 4)  # CNNs one by one, heads four together
 
 
 def test_it_says_what_each_stage_took(recogniser):

@@ -10,7 +10,8 @@ from tests.gpu.floor import ITERATION_FLOP, WARP_FLOP, work
 
 def counted(height, width, iterations, **changes):
     one = {"scales": 1, "warps": 1, "inner_iterations": iterations}
-    plan = TvL1Plan(TvL1Settings.of({**PORTABLE, **one}), height, width, 1, **changes)
+    settings = TvL1Settings.of({**PORTABLE, **one})
+    plan = TvL1Plan(settings, height, width, 1, region_block=(16, 32), **changes)
     return work(plan)
 
 

@@ -56,7 +56,7 @@ def pairs_of(count, height, width):
 
 
 @pytest.mark.parametrize("storage", ["fp32", "fp16"])
-@pytest.mark.parametrize("block", [REGION_BLOCK, (8, 16)])
+@pytest.mark.parametrize("block", [REGION_BLOCK, (16, 32)])
 @pytest.mark.parametrize(("height", "width"), [(61, 83), (109, 54), (16, 17)])
 def test_a_batch_is_numpys(gpu, height, width, block, storage):
     pairs = pairs_of(3, height, width)

@@ -14,14 +14,16 @@ from stream.status import CaptureSnapshot, StatusChange
 NOON_NS = 1_790_000_000_250_000_000
 
 
-def stream_sample(camera="cam0", tick=0, epoch=0, shed_before=0, explain=False, truth=None):
+def stream_sample(
+    camera="cam0", tick=0, epoch=0, shed_before=0, explain=False, truth=None, flow=True
+):
     return StreamSample(
         sample=Sample(
             camera=camera,
             epoch=epoch,
             tick=tick,
             rgb=np.zeros((32, 32, 3), np.uint8),
-            flow=np.zeros((20, 32, 32), np.uint8),
+            flow=np.zeros((20, 32, 32), np.uint8) if flow else None,
             shed_before=shed_before,
         ),
         capture_ns=NOON_NS,
@@ -37,6 +39,7 @@ def stream_sample(camera="cam0", tick=0, epoch=0, shed_before=0, explain=False, 
 def recognition(sample: Sample, probabilities=(0.25, 0.75), window=30) -> Recognition:
     fill = min(sample.tick + 1, window) / window
     p = np.array(probabilities, np.float32)
+    has_flow = sample.flow is not None
     spatial = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
     return Recognition(
         camera=sample.camera,
@@ -44,10 +47,10 @@ def recognition(sample: Sample, probabilities=(0.25, 0.75), window=30) -> Recogn
         tick=sample.tick,
         probabilities=p,
         p_rgb=p[::-1].copy(),
-        p_flow=p,
+        p_flow=p if has_flow else None,
         temporal_attention=np.full(window, 0.1, np.float32),
         spatial_rgb=spatial,
-        spatial_flow=spatial,
+        spatial_flow=spatial if has_flow else None,
         fill=fill,
         complete=fill == 1,
         repeated=0,
@@ -61,8 +64,10 @@ def recognition(sample: Sample, probabilities=(0.25, 0.75), window=30) -> Recogn
 class Recogniser:
     """Always of the same opinion. `error` is raised at the next step; `gate` holds steps up."""
 
+    batches = (1, 4)
+
     def __init__(self):
-        self.batches = []
+        self.steps = []  # the cameras of each
         self.forgotten = []
         self.error = None
         self.gate = threading.Event()
@@ -72,7 +77,7 @@ class Recogniser:
         self.gate.wait(30)
         if self.error is not None:
             raise self.error
-        self.batches.append([sample.camera for sample in samples])
+        self.steps.append([sample.camera for sample in samples])
         return [recognition(sample) for sample in samples]
 
     def forget(self, camera):

@@ -3,12 +3,12 @@ from types import SimpleNamespace
 import pytest
 
 from engine.flow.open import open_flow
-from stream import check
-from stream.check import Cost, Sent, cameras_held
+from stream import capacity, check
+from stream.capacity import Cost, Sent, cameras_held, measure_steps
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import SourceError
 from stream.sampler import Sampler
-from tests.stream.stand_ins import Recogniser
+from tests.stream.stand_ins import Recogniser, stream_sample
 from tests.stream.synthetic import picture, small_manifest, write_video
 
 
@@ -22,17 +22,22 @@ def run(monkeypatch, capsys):
         bundle=SimpleNamespace(offers=lambda precision: precision == "bf16"),
         flow="dis",
         open_engine=lambda config, say: SimpleNamespace(recogniser=Recogniser(), graphs=graphs),
-        open_sampler=lambda camera: Sampler(
-            camera.name, manifest, open_flow("dis", {"preset": "ultrafast"}), camera.max_gap_s
+        open_sampler=lambda camera, **given: Sampler(
+            camera.name,
+            manifest,
+            open_flow("dis", {"preset": "ultrafast"}),
+            camera.max_gap_s,
+            **given,
         ),
     )
     monkeypatch.setattr(check, "open_bundle", lambda config: opening)
     monkeypatch.setattr(check, "RATE_S", 0.5)
-    monkeypatch.setattr(check, "COST_S", 0.5)
+    monkeypatch.setattr(check, "SAMPLING_S", 0.5)
+    monkeypatch.setattr(capacity, "STEPS_S", 0.05)
 
-    def checked(url, *, opens_url=True):
+    def checked(url, *, opens_url=True, **given):
         camera = CameraConfig(name="cam0", url=str(url))
-        check.check(Config(cameras=(camera,)), opens_url=opens_url)
+        check.check(Config(cameras=(camera,), **given), opens_url=opens_url)
         return capsys.readouterr().out
 
     return checked
@@ -40,8 +45,38 @@ def run(monkeypatch, capsys):
 
 def test_the_arithmetic_of_cameras():
     # 25 x (4 + 4) ms of one core and 25 x 10 ms of both cores: 700 of 2000 ms a second.
-    sent, cost = Sent(25.0, None, 4.0), Cost(4.0, 10.0)
-    assert cameras_held(sent, cost, cores=2, prediction_hz=25) == pytest.approx(2000 / 700)
+    sent, cost = Sent(25.0, None, 4.0), Cost(4.0, {1: 10.0})
+    machine = {"cores": 2, "prediction_hz": 25, "on_cores": True}
+    assert cameras_held(sent, cost, **machine) == pytest.approx(2000 / 700)
+
+
+def test_a_batch_counts_where_enough_cameras_fill_it():
+    # No capture to speak of, so that a camera takes 25 times its step: 4 ms each in batches of 4.
+    sent, machine = Sent(25.0, None, 0.0), {"cores": 2, "prediction_hz": 25, "on_cores": True}
+    assert cameras_held(sent, Cost(0.0, {1: 8.0, 4: 4.0}), **machine) == pytest.approx(10)
+    # At 12 ms each three cameras fit, and they don't fill a batch of four.
+    assert cameras_held(sent, Cost(0.0, {1: 16.0, 4: 12.0}), **machine) == pytest.approx(2.5)
+
+
+def test_an_accelerator_computes_beside_the_cores_and_either_may_be_the_limit():
+    sent = Sent(25.0, None, 4.0)  # with 4 ms more, 200 ms a second and camera
+    machine = {"cores": 16, "prediction_hz": 5, "on_cores": False}
+    costs = {1: 3.0, 8: 0.75, 32: 0.5, 128: 0.4}
+    assert cameras_held(sent, Cost(4.0, costs), **machine) == pytest.approx(80)  # cores
+    assert cameras_held(sent, Cost(4.0, {1: 3.0}), **machine) == pytest.approx(1000 / 15)
+
+
+def test_each_batch_size_is_measured_by_the_prediction_and_leaves_nothing_behind(monkeypatch):
+    class Engine(Recogniser):
+        def step(self, samples):
+            clock.now_ns += {1: 10_000_000, 4: 20_000_000}[len(samples)]
+            return super().step(samples)
+
+    clock = SimpleNamespace(now_ns=0, monotonic_ns=lambda: clock.now_ns)
+    monkeypatch.setattr(capacity, "time", clock)
+    engine = Engine()
+    assert measure_steps(engine, stream_sample().sample) == {1: 10.0, 4: 5.0}
+    assert set(engine.forgotten) == {name for step in engine.steps for name in step}
 
 
 def test_a_file_is_measured_and_described(run, tmp_path):
@@ -50,6 +85,9 @@ def test_a_file_is_measured_and_described(run, tmp_path):
     assert "h264 128x96, 25 fps announced" in text
     assert "25.0 fps measured, delay unknown" in text
     assert "such cameras of 25 fps" in text
+    assert "ms for both streams, " in text
+    assert "in batches of 4 (all cores, per prediction)" in text
+    assert "with RGB alone, which is how too many are looked at" in text
     assert "ms to decode" in text
     assert "slower than the bundle" not in text
 
@@ -79,3 +117,8 @@ def test_a_file_too_short_to_measure_is_a_sentence(run, tmp_path):
     video = write_video(tmp_path / "short.mp4", (picture(tick) for tick in range(4)))
     with pytest.raises(SourceError, match="gives only 4 pictures"):
         run(video)
+
+
+def test_who_never_wants_rgb_alone_is_not_told_of_it(run):
+    text = run("scene:?size=64x64&realtime=0", opens_url=False, rgb_when_overloaded=False)
+    assert "RGB alone" not in text

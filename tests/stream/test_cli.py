@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -239,3 +240,27 @@ def test_who_tries_the_daemons_rules_on_a_video_reads_lines(tmp_path, bundle_fol
     file.write_text('log_format = "json"\n')
     assert cli.main(["replay", "no.mp4", "--rules", str(file), "--bundle", "no-such-bundle"]) == 4
     assert capsys.readouterr().err.startswith("gesta: ")
+
+
+def test_an_interrupt_inside_what_a_library_executes_ends_as_any_other(tmp_path):
+    # CPython ends a `python -m` by the signal when a KeyboardInterrupt ever left an `exec`.
+    (tmp_path / "interrupted_watch.py").write_text(
+        "import sys\n"
+        "import stream.watch\n"
+        "from stream.cli import main\n"
+        "def watch(*_, **__):\n"
+        "    exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')\n"
+        "stream.watch.watch = watch\n"
+        "sys.argv[1:] = ['watch', 'tcp://127.0.0.1:9']\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted_watch"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

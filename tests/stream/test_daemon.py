@@ -35,6 +35,7 @@ from stream.messaging.writer import Writer
 from stream.operations.ledger import Ledger
 from stream.outside import Outside
 from stream.samples import SampleQueue
+from stream.shedding import Shedding
 from stream.systemd import Systemd
 from tests.stream.messaging.samples_of_messages import MODEL, meta
 from tests.stream.stand_ins import Capture, Recogniser, stream_sample
@@ -107,7 +108,7 @@ class House:
         publisher = Publisher("tcp://127.0.0.1:*")
         self.endpoint = publisher.endpoint
         envelope = Envelope("home", "box")
-        cameras = Cameras(self._make, self.batcher)
+        cameras = Cameras(self._make, self.batcher, Shedding())
         for camera in self.config.cameras:
             cameras.add(camera)
         self.inference.start()
@@ -269,6 +270,38 @@ def test_the_heart_beats_once_a_second_and_knows_every_number(house):
     assert second.queues == {"samples:hall": 0, "results": 0, "unstored": 0}
     assert second.last_seq["gesta/1/home/hall/prediction/"] == 0
     assert home.cameras["hall"].supervised >= 1
+
+
+def test_when_flow_is_given_up_and_comes_back_each_camera_and_the_heart_say_so(house):
+    home = house("hall", "yard")
+    for camera in home.cameras.values():
+        camera.tell("live")
+    home.receive(Status, 2)
+    shedding = home.daemon.cameras.shedding
+    assert home.receive(Heartbeat)[0].message.shedding == "nothing"
+    steps = iter(["flow", "nothing"])
+    shedding.review = lambda now_ns: setattr(shedding, "step", next(steps)) is None
+    for state, reason in (("flow", Reason.OVERLOAD), ("nothing", None)):
+        messages = home.subscriber
+        told = []
+        while not (told and isinstance(told[-1], Heartbeat)):
+            item = messages.receive(SOON_S)
+            assert item is not None
+            told.append(item.message)
+        by_camera = {m.camera: m for m in told if isinstance(m, Status)}
+        assert {name: m.reason for name, m in by_camera.items()} == {"hall": reason, "yard": reason}
+        assert told[-1].shedding == state
+    shedding.review = lambda now_ns: False
+
+
+def test_every_camera_counts_for_what_is_shed(house):
+    home = house("hall", "yard")
+    noted = []
+    home.daemon.cameras.shedding.note = lambda now_ns, shed: noted.append(shed)
+    home.cameras["hall"].queue.put(stream_sample("hall", shed_before=3))
+    home.cameras["yard"].queue.put(stream_sample("yard"))
+    home.receive(Prediction, 2)
+    assert sorted(noted) == [0, 3]
 
 
 WAVING = RuleConfig(name="greeting", labels=("wave",), min_duration_s=0.0)  # who says it at 0.75

@@ -1,68 +1,26 @@
 from stream.errors import Reason
-from stream.health import CameraMonitor, Overload, Rate
+from stream.health import CameraMonitor
 from stream.samples import SampleQueue
+from stream.shedding import Shedding
 from tests.stream.stand_ins import Capture
 
 S_NS = 1_000_000_000
 STEP_NS = S_NS // 25
 
 
-def test_a_steady_rate_is_told_from_the_first_seconds_on():
-    rate = Rate()
-    for i in range(25 * 8):
-        rate.add(i * STEP_NS)
-        if i > 25 * 2:
-            assert 24 <= rate.per_s(i * STEP_NS) <= 26
+class Step(Shedding):
+    """Stands still at one step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
 
 
-def test_a_rate_falls_to_zero_when_nothing_comes():
-    rate = Rate()
-    assert rate.per_s(0) == 0
-    for i in range(25):
-        rate.add(i * STEP_NS)
-    assert rate.per_s(60 * S_NS) == 0
-
-
-def run(overload, seconds, shed_every, start_s=0):
-    """Feeds 25 samples a second; returns the seconds at which `active` changed."""
-    changes = []
-    for i in range(25 * seconds):
-        now_ns = start_s * S_NS + i * STEP_NS
-        shed = 1 if shed_every and i % shed_every == shed_every - 1 else 0
-        if overload.note(now_ns, shed):
-            changes.append(now_ns // S_NS)
-    return changes
-
-
-def test_a_lost_sample_now_and_then_is_no_overload():
-    assert run(Overload(), 60, shed_every=100) == []
-
-
-def test_an_overload_is_told_soon_and_once():
-    overload = Overload()
-    assert run(overload, 30, shed_every=4) == [0]
-    assert overload.active
-
-
-def test_it_ends_ten_seconds_after_the_last_loss():
-    overload = Overload()
-    run(overload, 10, shed_every=4)
-    assert run(overload, 30, shed_every=0, start_s=10) == [19]
-    assert not overload.active
-
-
-def test_a_machine_at_its_limit_does_not_send_a_status_each_second():
-    overload = Overload()
-    changes = []
-    for round_s in range(0, 80, 8):
-        changes += run(overload, 3, shed_every=5, start_s=round_s)
-        changes += run(overload, 5, shed_every=0, start_s=round_s + 3)
-    assert len(changes) == 1
-
-
-def monitor():
+def monitor(step="nothing"):
     made = CameraMonitor(
-        Capture("cam0", SampleQueue(4, live=True), lambda change: made.changed(change))
+        Capture("cam0", SampleQueue(4, live=True), lambda change: made.changed(change, 0)),
+        0,
+        Step(step),
     )
     made._capture.tell("live", None, "h264, 640x480 px")
     return made
@@ -78,6 +36,34 @@ def test_an_overload_becomes_the_status_and_its_end_too():
     told = [made.recognised(0, 4 * S_NS + i * STEP_NS) for i in range(25 * 15)]
     assert told.count(True) == 1
     assert made.status_fields(20 * S_NS)["reason"] is None
+
+
+def test_a_camera_that_comes_while_flow_is_given_up_says_so():
+    fields = monitor("flow").status_fields(0)
+    assert (fields["state"], fields["reason"]) == ("live", Reason.OVERLOAD)
+    assert "RGB looks alone" in fields["detail"]
+    made = monitor("flow")
+    made._capture.tell("live", Reason.SIZE_CHANGE, "the picture's size has changed")
+    assert made.status_fields(0)["reason"] is Reason.SIZE_CHANGE
+    made._capture.tell("offline", Reason.AUTH, "it wants a password")
+    assert made.status_fields(0)["reason"] is Reason.AUTH
+    assert not made.keeps_up(0)
+
+
+def test_where_even_rgb_is_too_much_the_share_is_told_and_rgb_alone_when_no_more():
+    made = monitor("flow")
+    assert [made.recognised(1, i * STEP_NS) for i in range(100)].count(True) == 1
+    assert "even for RGB alone: 50% of" in made.detail
+    assert [made.recognised(0, 4 * S_NS + i * STEP_NS) for i in range(25 * 15)].count(True) == 1
+    assert made.reason is Reason.OVERLOAD
+    assert "RGB looks alone" in made.detail
+
+
+def test_once_both_streams_look_again_it_keeps_up():
+    made = monitor("flow")
+    made._shedding.step = "nothing"
+    assert made.keeps_up(0)
+    assert (made.reason, made.detail) == (None, "this machine keeps up again")
 
 
 def test_a_status_masks_the_password_and_tells_the_rates():

@@ -228,3 +228,44 @@ def test_samples_are_snapshots() -> None:
         sampler.push(source_frame(tick * STEP_NS, picture(tick)))
     np.testing.assert_array_equal(first.sample.rgb, rgb)
     np.testing.assert_array_equal(first.sample.flow, stack)
+
+
+def test_flow_that_is_not_wanted_is_not_estimated_and_comes_back_with_whole_stacks() -> None:
+    """Between, samples have RGB alone; what comes after equals what would have come anyway."""
+    manifest = small_manifest()
+    images = [picture(tick) for tick in range(40)]
+    wanted, estimated = True, 0
+    flow = open_flow("dis", {})
+
+    class Counting:
+        name = "dis"
+
+        def estimate(self, before: U8, after: U8) -> NDArray[np.float32]:
+            nonlocal estimated
+            estimated += 1
+            return flow.estimate(before, after)
+
+    sampler = Sampler("hall", manifest, Counting(), 1.0, wants_flow=lambda: wanted)
+    samples = []
+    for tick, image in enumerate(images):
+        wanted = not 12 <= tick < 20
+        samples += sampler.push(source_frame(tick * STEP_NS, image))
+    assert estimated == 39 - 8
+    without = [each.sample.tick for each in samples if each.sample.flow is None]
+    assert without == list(range(12, 29))  # until ten pairs, 20 to 29, are there again
+    expected = offline(images, [False] * 40, manifest)
+    for each, (rgb, _) in zip(samples, expected, strict=True):
+        np.testing.assert_array_equal(each.sample.rgb, rgb)
+    assert_same(samples[:12], expected[:12])
+    assert_same(samples[29:], expected[29:])
+
+
+def test_an_epoch_that_begins_with_flow_has_it_from_its_first_sample() -> None:
+    wanted = False
+    sampler = sampler_for(small_manifest(), wants_flow=lambda: wanted)
+    (sample,) = sampler.push(source_frame(0, picture(0)))
+    assert sample.sample.flow is None
+    wanted = True
+    sampler.end_epoch(None)
+    (sample,) = sampler.push(source_frame(STEP_NS, picture(1)))
+    assert (sample.sample.flow == 128).all()

@@ -65,6 +65,29 @@ def test_the_ledger_of_a_queue_that_drains_now_and_then() -> None:
     )
 
 
+def test_what_has_waited_for_too_long_is_shed_if_something_newer_waits() -> None:
+    now_ns = 0
+    queue = SampleQueue(10, live=True, waits_s=0.5, clock_ns=lambda: now_ns)
+    for tick in range(5):
+        now_ns = tick * 200_000_000
+        queue.put(sample(tick))
+    now_ns = 1_000_000_000  # 0, 1 and 2 are older than half a second; 3 is 0.4 s old
+    assert drain(queue) == [(3, 3), (4, 0)]
+    assert queue.shed == 3
+    queue.put(sample(5))
+    now_ns += 60_000_000_000
+    assert drain(queue) == [(5, 0)]  # there is nothing newer, so it is still the best
+
+
+def test_a_file_waits_for_as_long_as_it_takes() -> None:
+    now_ns = 0
+    queue = SampleQueue(4, live=False, clock_ns=lambda: now_ns)
+    for tick in range(3):
+        queue.put(sample(tick))
+    now_ns = 60_000_000_000
+    assert drain(queue) == [(0, 0), (1, 0), (2, 0)]
+
+
 def test_a_new_epoch_owes_nothing_to_the_old_one() -> None:
     queue = SampleQueue(2, live=True)
     queue.put(sample(7))

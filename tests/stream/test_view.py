@@ -122,6 +122,14 @@ def test_a_window_that_is_filling_or_has_holes_says_so(view):
     assert "4 of 30 shed" in drawn(view)
 
 
+def test_a_camera_that_rgb_looks_at_alone_says_so(view):
+    message = prediction(envelope())
+    view.take(message)
+    assert "RGB alone" not in drawn(view)
+    view.take(msgspec.structs.replace(message, modality="rgb"))
+    assert "RGB alone" in drawn(view)
+
+
 def test_rate_and_age_follow_the_clock(view, clock):
     sender = envelope()
     for _ in range(50):

@@ -12,6 +12,7 @@ from stream.messaging.messages.health import (
     Heartbeat,
     Memory,
     Rates,
+    Shed,
     State,
     Status,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "Prediction",
     "Probability",
     "Rates",
+    "Shed",
     "State",
     "Status",
     "Thresholds",

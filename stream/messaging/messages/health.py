@@ -9,6 +9,8 @@ from stream.messaging.messages.message import Count, Message, Part
 
 State = Literal["connecting", "live", "stalled", "offline", "ended"]
 
+Shed = Literal["nothing", "samples", "flow"]
+
 
 class Rates(Part, frozen=True, kw_only=True):
     """Over the last seconds.
@@ -83,6 +85,8 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
     interval_s: between heartbeats.
     uptime_s: since the daemon began to watch.
     cameras: each of them.
+    shedding: what is left out since this machine is too slow: `nothing`, some `samples`, or `flow`
+        (RGB looks alone, and samples may be shed still).
     open_events: events that go on.
     last_inference_age_s: since the engine finished a step; rises when it is stuck. Null before the
         first.
@@ -99,3 +103,4 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
     queues: dict[str, Count]
     memory: Memory
     last_seq: dict[str, Count]
+    shedding: Shed = "nothing"

@@ -72,13 +72,13 @@ class TopLabel(Part, frozen=True, kw_only=True):
     label: a class of the bundle.
     p: its probability, fused over both streams and calibrated.
     p_rgb: what the RGB stream says alone.
-    p_flow: what the flow stream says alone.
+    p_flow: what the flow stream says alone; null where `modality` is `rgb`.
     """
 
     label: str
     p: Probability
     p_rgb: Probability
-    p_flow: Probability
+    p_flow: Probability | None
 
 
 class Attention(Part, frozen=True, kw_only=True):
@@ -114,7 +114,8 @@ class Prediction(Message, frozen=True, kw_only=True, tag="prediction"):
     dropped: frames not used since the camera's start, by cause: `thinned` (more than the grid
         needs), `late`, `shed` (this machine was too slow), `corrupt`, `untimed`. A cause that never
         occurred may be absent.
-    modality: what the model saw.
+    modality: what the model saw: `rgb` alone where this machine is too slow for both streams, and
+        until a whole window has been seen by both again. The probabilities are calibrated for it.
     probabilities: one per class, in the order of meta's `classes`; they sum to 1.
     top: the five likeliest, likeliest first.
     abstain: the best probability is below the bundle's threshold: the model would rather not say.
@@ -172,11 +173,11 @@ class Explain(Message, frozen=True, kw_only=True, tag="explain"):
     capture_end: that prediction's.
     frame: a JPEG of the newest frame at model scale.
     attention_rgb: where the RGB stream looked.
-    attention_flow: where the flow stream looked.
+    attention_flow: where the flow stream looked; null where the prediction's `modality` is `rgb`.
     """
 
     prediction_seq: Count
     capture_end: Utc
     frame: JpegBlob
     attention_rgb: MapBlob
-    attention_flow: MapBlob
+    attention_flow: MapBlob | None

@@ -153,3 +153,8 @@ def test_a_signal_after_closing_is_no_crash():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "handled\n" * 2
+
+
+def test_it_says_which_batches_it_has():
+    assert opened().batches == (1,)
+    assert opened(batches=(4, 1)).batches == (1, 4)

@@ -201,6 +201,16 @@ def test_a_window_that_is_called_complete_must_be(judge: Judge) -> None:
     assert judge.faults[0].endswith("its window is called complete, with fill 1, 2 shed")
 
 
+def test_what_the_model_saw_must_be_what_it_speaks_of(judge: Judge) -> None:
+    message = prediction(judge.sender)
+    judge.hear(message, modality="rgb")
+    assert judge.faults[0].endswith("its modality is rgb, and `p_flow` says something else")
+    top = tuple(msgspec.structs.replace(each, p_flow=None) for each in message.top)
+    judge.faults.clear()
+    judge.hear(prediction(judge.sender), modality="rgb", top=top, stream_epoch=9)
+    assert judge.faults == []
+
+
 Change = Callable[[list[Message]], list[Message]]
 
 

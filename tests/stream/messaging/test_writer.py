@@ -51,3 +51,16 @@ def test_a_sparse_window_spans_its_steps():
     assert message.window.frames == 11
     assert message.time.capture_start == "2026-09-21T14:13:18.250000Z"  # 10 samples of 0.2 s
     assert message.time.position_s == 0.4  # tick 10 of 25 a second
+
+
+def test_without_flow_the_messages_say_rgb():
+    writer = Writer(envelope=envelope(), manifest=small_manifest(), model=MODEL, clock_ns=lambda: 0)
+    sample = stream_sample(explain=True, flow=False)
+    found = recognition(sample.sample)
+    message = writer.prediction(sample, found, taken_ns=0, done_ns=0)
+    assert message.modality == "rgb"
+    assert [top.p_flow for top in message.top] == [None, None]
+    explained, blobs = writer.explain(sample, found, message, sample.frame)
+    assert explained.attention_flow is None
+    assert len(blobs) == 2
+    assert written((0.5, 0.5)).modality == "rgb+flow"

@@ -61,6 +61,17 @@ def test_every_number_is_there(page: str) -> None:
     assert value(page, "gesta_events_total", rule="moving", phase="end") == 1
 
 
+@pytest.mark.parametrize("step", ["nothing", "samples", "flow"])
+def test_the_node_is_at_one_step_of_shedding(step: str) -> None:
+    books = Books()
+    books.beat(shedding=step)
+    page = metrics.page(books.ledger.snapshot).decode()
+    given = {
+        what: value(page, "gesta_shedding", what=what) for what in ("nothing", "samples", "flow")
+    }
+    assert [what for what, is_it in given.items() if is_it] == [step]
+
+
 def test_a_camera_is_in_one_state(page: str) -> None:
     states = {
         state: value(page, "gesta_camera_state", camera="hall", state=state)

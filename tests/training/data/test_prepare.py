@@ -166,6 +166,19 @@ def test_a_second_flow_is_added_without_touching_the_rest(tmp_path: Path) -> Non
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_where_the_gpu_cant_estimate_the_flow_it_is_said_and_done_on_the_cpu(
+    tmp_path: Path,
+) -> None:
+    write_clip(tmp_path / "videos" / "walk" / "a.mp4", frames=4)
+    (clip,) = read_folder(tmp_path / "videos")
+    store, log = FrameStore(tmp_path / "store", BOTH), tmp_path / "log"
+    # TVL1 asks for what no kernel has, so this holds with a GPU as well.
+    progress = Progress(log=log)
+    assert prepare([clip], store, progress=progress, workers=1, device="cuda") == []
+    assert clip in store
+    assert log.read_text().count("flow is estimated on the CPU: ") == 1
+
+
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
     """A folder with one clip for each thing that can be wrong, and a good one."""

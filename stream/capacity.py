@@ -1,0 +1,70 @@
+"""How many cameras a machine holds: what one costs, measured, and the arithmetic behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from engine.recogniser import Recogniser, Sample
+
+STEPS_S = 1.0  # how long each batch size is measured
+FEWEST_STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a source sends: its rate by its own timestamps, its delay where it has a clock.
+
+    decode_ms: of one core, per frame.
+    """
+
+    fps: float
+    delay_ms: float | None
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the path costs here.
+
+    sample_ms: of one core, per frame. step_ms: of the whole engine, per prediction, by batch size.
+    """
+
+    sample_ms: float
+    step_ms: Mapping[int, float]
+
+
+def cameras_held(
+    sent: Sent, cost: Cost, *, cores: int, prediction_hz: float, on_cores: bool
+) -> float:
+    """How many such sources keep the machine just busy, in batches that so many can fill.
+
+    on_cores: the engine computes on the cores that the sources need, too; else beside them.
+    """
+    held = 0.0
+    capture_ms = (sent.decode_ms + cost.sample_ms) * sent.fps / cores  # in a second, of all cores
+    for size, step_ms in cost.step_ms.items():
+        engine_ms = step_ms * prediction_hz
+        busy_ms = capture_ms + engine_ms if on_cores else max(capture_ms, engine_ms)
+        if size == min(cost.step_ms) or 1000 / busy_ms >= size:
+            held = max(held, 1000 / busy_ms)
+    return held
+
+
+def measure_steps(recogniser: Recogniser, sample: Sample) -> dict[int, float]:
+    """Milliseconds a prediction, by the batch sizes that the engine has."""
+    return {size: _measure_step(recogniser, sample, size) for size in recogniser.batches}
+
+
+def _measure_step(recogniser: Recogniser, sample: Sample, size: int) -> float:
+    batch = [replace(sample, camera=f"camera {number}") for number in range(size)]
+    recogniser.step(batch)  # the first one allocates
+    began_ns, steps = time.monotonic_ns(), 0
+    while steps < FEWEST_STEPS or time.monotonic_ns() - began_ns < STEPS_S * 1e9:
+        recogniser.step(batch)
+        steps += 1
+    took_ms = (time.monotonic_ns() - began_ns) / 1e6
+    for each in batch:
+        recogniser.forget(each.camera)
+    return took_ms / steps / size
