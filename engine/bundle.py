@@ -80,8 +80,12 @@ class Bundle:
 
     def offers(self, precision: str) -> bool:
         """Whether the CNNs can be had in `precision`: it has a tolerance, and graphs."""
-        own = all(f"{name}.{precision}.onnx" in self._sums for name in STREAMS)
-        return precision in self.manifest.tolerance and (own or precision in _COMPILED)
+        known = self.holds(precision) or precision in _COMPILED
+        return precision in self.manifest.tolerance and known
+
+    def holds(self, precision: str) -> bool:
+        """Whether it has graphs of the CNNs that are written in `precision`."""
+        return all(f"{name}.{precision}.onnx" in self._sums for name in STREAMS)
 
     def contents(self) -> dict[str, bytes]:
         """Every file but SHA256SUMS by name: for a copy that is to differ."""

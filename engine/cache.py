@@ -1,12 +1,19 @@
-"""Where what was compiled for this machine is kept for the next start."""
+"""Where what was compiled for this machine is kept for the next start.
+
+What is kept here begins with the SHA-256 of what follows, so that damage shows.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+_SUM_BYTES = 32
 
 
 def cache_dir(kind: str) -> Path | None:
@@ -25,3 +32,35 @@ def cache_dir(kind: str) -> Path | None:
         log.warning("what is compiled for %s isn't kept for the next start: %s", kind, error)
         return None
     return folder
+
+
+def read_kept(path: Path) -> bytes | None:
+    """What `keep` wrote; None where nothing is there, and with a warning where it is damaged."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("compiling again, since %s can't be read: %s", path, error)
+        return None
+    digest, content = text[:_SUM_BYTES], text[_SUM_BYTES:]
+    if not content or hashlib.sha256(content).digest() != digest:
+        log.warning("compiling again, since %s is damaged", path)
+        return None
+    return content
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write it for the next start; a warning where that can't be done."""
+    # Whole or not at all, whoever else starts at the same time.
+    part: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            part = Path(file.name)
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+        os.replace(part, path)
+    except OSError as error:
+        log.warning("%s isn't kept for the next start: %s", path.name, error)
+        if part is not None:
+            part.unlink(missing_ok=True)

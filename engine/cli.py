@@ -56,6 +56,7 @@ def _complain(sentence: str, code: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from engine import openvino_graphs
     from engine.device import DEVICES, PRECISIONS
 
     parser = argparse.ArgumentParser(
@@ -79,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "--precision",
         choices=PRECISIONS,
         default="auto",
-        help="of the CNNs; auto is bf16 where the CPU has it and the bundle allows it, never int8",
+        help="of the CNNs; auto is bf16, or fp16 on a GPU, where the machine has it and the bundle "
+        "allows it, never int8",
     )
     verify.set_defaults(run=_verify)
     bench = commands.add_parser(
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         "resnet18 or mobilenet_v2 (needs torch)",
     )
     bench.add_argument(
-        "--precision", action="append", choices=PRECISIONS[1:],
+        "--precision", action="append", choices=openvino_graphs.PRECISIONS,
         help="may be given again (default: fp32, bf16 where the CPU computes in it, and int8 where "
         "the bundle has it)",
     )  # fmt: skip

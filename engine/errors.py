@@ -9,11 +9,13 @@
     └── RunnerError
         ├── DeviceMissing       the machine, or this version, lacks the device or precision
         ├── DeviceFailed        the device is there, and did not do what it was asked
+        │   └── DeviceFull      it has too little free memory
         ├── GraphMismatch       a graph's inputs or outputs are not the manifest's
         └── EngineDrift         a compiled graph strays from the golden numbers
 
 A message says what happened and what to do about it. Foreign exceptions are turned into these
-where they arise: files in `bundle`, OpenVINO in `runners.openvino_runner`, PyCUDA in `cuda.gpu`.
+where they arise: files in `bundle`, OpenVINO in `runners.openvino_runner`, PyCUDA in `cuda.gpu`,
+TensorRT in `tensorrt.library`.
 """
 
 # ruff: noqa: N818  (a name that says what happened needs no suffix)
@@ -57,6 +59,10 @@ class DeviceMissing(RunnerError):
 
 class DeviceFailed(RunnerError):
     """The device is there, but ran out of memory, was lost, or refused its code."""
+
+
+class DeviceFull(DeviceFailed):
+    """The device has too little free memory for what it was asked."""
 
 
 class GraphMismatch(RunnerError):

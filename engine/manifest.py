@@ -70,7 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     flows: by name; the first one is the default.
     abstain_below: no answer below this fused probability; 0 always answers.
     tolerance: by precision, the largest difference from the golden probabilities that an engine
-        may show. A precision that isn't listed isn't offered.
+        may show. A precision that isn't listed isn't offered (but see `tolerated`).
     agreement: by precision, how many of its answers were those of fp32, where its maker measured
         that on clips.
     """
@@ -157,6 +157,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def default_flow(self) -> str:
         return next(iter(self.flows))
+
+    def tolerated(self, precision: str) -> float | None:
+        """The tolerance for `precision`; None where the bundle states none.
+
+        fp16 keeps three bits more than bf16: where its own isn't stated, it is held to bf16's.
+        """
+        stated = self.tolerance.get(precision)
+        return self.tolerance.get("bf16") if stated is None and precision == "fp16" else stated
 
     def flow_entry(self, name: str, allow_mismatch: bool = False) -> FlowEntry:
         """The parameters to run flow `name` with.

@@ -10,11 +10,14 @@ would feel them:
     attention  the spatial attention maps, which are probabilities over positions
     window     a whole window of golden features through the lanes, against the golden rolling
                predictions, calibrated and fused
+
+Each is tried with every number of rows that the graphs were compiled for: to a device these are
+different code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +28,9 @@ from engine.calibration import fuse
 from engine.errors import EngineDrift
 from engine.lanes import Lanes, lane_step
 from engine.manifest import Manifest
-from engine.runners.runner import Graphs
+from engine.runners.runner import Graphs, Runner
 
-_CAMERAS = 5  # that the window is run for: a batch of four and one over, which use every graph
+_OF_FRAMES = ("rgb_features", "flow_features", "rgb_attention", "flow_attention")
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,40 @@ class Parity:
         )
 
 
+def pass_gate(bundle: Bundle, graphs: Graphs, progress: Callable[[str], None]) -> None:
+    """Measure, say it, and raise EngineDrift where it is too much."""
+    measured = measure(bundle, graphs)
+    progress(str(measured))
+    require(bundle, measured)
+
+
 def measure(bundle: Bundle, graphs: Graphs) -> Parity:
     """Run the bundle's golden inputs through `graphs`."""
     manifest, golden = bundle.manifest, bundle.golden()
-    rgb = graphs.rgb.run({"frames": golden["rgb_input"]})
-    flow = graphs.flow.run({"frames": golden["flow_input"]})
-    cnn = _difference(
-        _first(graphs, manifest, rgb["features"], flow["features"]),
-        _first(graphs, manifest, golden["rgb_features"], golden["flow_features"]),
-    )
-    attention = _worst(
-        _difference(rgb["attention"], golden["rgb_attention"]),
-        _difference(flow["attention"], golden["flow_attention"]),
-    )
-    rolling = np.stack([golden["window_probabilities"]] * _CAMERAS, axis=1)
-    window = _difference(_rolling(graphs, manifest, golden), rolling)
-    tolerance = manifest.tolerance[graphs.precision]
-    return Parity(graphs.precision, cnn, attention, window, tolerance)
+    cnn, attention, window = [], [], []
+    for batch in sorted({*graphs.rgb.batches, *graphs.flow.batches}):
+        rgb = _run(graphs.rgb, golden["rgb_input"], batch)
+        flow = _run(graphs.flow, golden["flow_input"], batch)
+        rows = len(rgb["features"])
+        expected = {name: _repeated(golden[name], rows) for name in golden if name in _OF_FRAMES}
+        cnn.append(
+            _difference(
+                _first(graphs, manifest, rgb["features"], flow["features"]),
+                _first(graphs, manifest, expected["rgb_features"], expected["flow_features"]),
+            )
+        )
+        attention.append(_difference(rgb["attention"], expected["rgb_attention"]))
+        attention.append(_difference(flow["attention"], expected["flow_attention"]))
+    for batch in sorted({*graphs.rgb_head.batches, *graphs.flow_head.batches}):
+        rolling = np.stack([golden["window_probabilities"]] * batch, axis=1)
+        window.append(_difference(_rolling(graphs, manifest, golden, batch), rolling))
+    tolerance = manifest.tolerated(graphs.precision)
+    if tolerance is None:
+        raise EngineDrift(
+            f"bundle '{manifest.name}' states no tolerance for {graphs.precision}; use --precision "
+            "fp32"
+        )
+    return Parity(graphs.precision, _worst(*cnn), _worst(*attention), _worst(*window), tolerance)
 
 
 def require(bundle: Bundle, parity: Parity) -> None:
@@ -92,15 +112,29 @@ def _first(graphs: Graphs, manifest: Manifest, rgb: F32, flow: F32) -> F32:
     return _fused(rgb_lanes, flow_lanes, manifest)
 
 
-def _rolling(graphs: Graphs, manifest: Manifest, golden: Mapping[str, AnyArray]) -> F32:
-    """The fused probabilities [W,CAMERAS,C] at each sample of the golden features."""
-    rgb, flow = ([Lanes.of(manifest) for _ in range(_CAMERAS)] for _ in range(2))
+def _rolling(
+    graphs: Graphs, manifest: Manifest, golden: Mapping[str, AnyArray], cameras: int
+) -> F32:
+    """The fused probabilities [W,cameras,C] at each sample of the golden features."""
+    rgb, flow = ([Lanes.of(manifest) for _ in range(cameras)] for _ in range(2))
     samples = []
     for from_rgb, from_flow in zip(golden["window_rgb"], golden["window_flow"], strict=True):
-        lane_step(graphs.rgb_head, rgb, np.stack([from_rgb] * _CAMERAS))
-        lane_step(graphs.flow_head, flow, np.stack([from_flow] * _CAMERAS))
+        lane_step(graphs.rgb_head, rgb, np.stack([from_rgb] * cameras))
+        lane_step(graphs.flow_head, flow, np.stack([from_flow] * cameras))
         samples.append(_fused(rgb, flow, manifest))
     return np.stack(samples)
+
+
+def _run(cnn: Runner, frames: AnyArray, batch: int) -> dict[str, AnyArray]:
+    """All `frames`, `batch` at a time; those that the last batch lacks are the first ones again."""
+    starts = range(0, len(frames), batch)
+    frames = _repeated(frames, len(starts) * batch)
+    parts = [cnn.run({"frames": frames[start : start + batch]}) for start in starts]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _repeated(array: AnyArray, rows: int) -> AnyArray:
+    return array[np.arange(rows) % len(array)]
 
 
 def _fused(rgb: list[Lanes], flow: list[Lanes], manifest: Manifest) -> F32:

@@ -342,11 +342,14 @@ def _add_engine_options(added: argparse.ArgumentParser) -> None:
         "--bundle", metavar="NAME|PATH",
         help="a built-in bundle's name, a folder or a .zip (default: default)",
     )  # fmt: skip
-    added.add_argument("--device", choices=("auto", "cpu", "cuda"), help="(default: auto)")
     added.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16", "int8"),
-        help="auto takes bf16 where the machine has it and it passes the check; int8 is faster and "
-        "gives a few other answers, where the bundle has it (default: auto)",
+        "--device", choices=("auto", "cpu", "cuda"),
+        help="auto takes an NVIDIA GPU that has all it needs, else the CPU (default: auto)",
+    )  # fmt: skip
+    added.add_argument(
+        "--precision", choices=("auto", "fp32", "fp16", "bf16", "int8"),
+        help="auto takes bf16, or on a GPU fp16, where the machine has it and it passes the check; "
+        "int8 is faster and gives a few other answers, where the bundle has it (default: auto)",
     )  # fmt: skip
     added.add_argument("--flow", choices=("dis", "tvl1"), help="(default: the bundle's own)")
     added.add_argument(

@@ -250,7 +250,7 @@ def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> N
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
     if cameras < 1:
-        slow = engine.graphs.precision == "fp32"
+        slow = _is_on_cores(engine) and engine.graphs.precision == "fp32"
         faster = [each for each in ("bf16", "int8") if slow and opening.bundle.offers(each)]
         precisions = "".join(f" or --precision {each}" for each in faster)
         _say(

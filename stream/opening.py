@@ -40,11 +40,15 @@ class Engine:
 
 @dataclass(frozen=True)
 class Opening:
-    """A verified bundle, and which of its flows to run."""
+    """A verified bundle, and which of its flows to run.
+
+    flow_device: cpu or cuda, where that flow is estimated.
+    """
 
     bundle: Bundle
     flow: str
     flow_entry: FlowEntry
+    flow_device: str = "cpu"
 
     @property
     def manifest(self) -> Manifest:
@@ -53,7 +57,7 @@ class Opening:
 
     def open_flow(self) -> FlowEstimator:
         """A new estimator: each camera needs its own."""
-        return open_flow(self.flow, self.flow_entry.parameters)
+        return open_flow(self.flow, self.flow_entry.parameters, self.flow_device)
 
     def open_sampler(
         self, camera: CameraConfig, *, wants_flow: Callable[[], bool] = lambda: True
@@ -102,15 +106,17 @@ def open_bundle(config: Config) -> Opening:
     """Verifies the bundle and settles which flow runs.
 
     Raises:
-        EngineError: the bundle is damaged, or was not trained on the flow asked for.
+        EngineError: the bundle is damaged, was not trained on the flow asked for, or the GPU asked
+            for can't estimate it.
     """
     # A camera's thread is the unit of parallel work; more threads inside would only compete.
     cv2.setNumThreads(1)
     bundle = Bundle.open(config.bundle)
     flow = config.flow or bundle.manifest.default_flow
     entry = bundle.manifest.flow_entry(flow, config.allow_flow_mismatch)
-    open_flow(flow, entry.parameters)  # refuses unknown parameters now, not in a camera's thread
-    return Opening(bundle, flow, entry)
+    # Refuses unknown parameters now, not in a camera's thread; says once why it isn't on the GPU.
+    opened = open_flow(flow, entry.parameters, config.device)
+    return Opening(bundle, flow, entry, opened.device)
 
 
 @contextmanager

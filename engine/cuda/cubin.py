@@ -1,25 +1,23 @@
 """Compiled kernels, kept from one start to the next.
 
 A file of the cache is named by the source, the GPU's architecture, and a hash of the source's
-text, the options and the compiler's version; it begins with the SHA-256 of what follows.
+text, the options and the compiler's version.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.cache import keep, read_kept
 from engine.cuda.compilers import Compiler, find_compiler
 
 log = logging.getLogger(__name__)
 
 # Approximate division and square roots: 2 units in the last place, a few instructions each.
 OPTIONS = ("--use_fast_math", "-std=c++17")
-_SUM_BYTES = 32
 
 
 def cubin(
@@ -35,12 +33,12 @@ def cubin(
     """
     with_what = compiler()
     kept = cache_dir / cache_name(source, arch, with_what.version) if cache_dir else None
-    if kept and (code := _read(kept)):
+    if kept and (code := read_kept(kept)):
         return code
     log.info("compiling %s for %s by %s", source.name, arch, with_what.version)
     code = with_what.cubin(source, arch, OPTIONS)
     if kept:
-        _write(kept, code)
+        keep(kept, code)
     return code
 
 
@@ -50,28 +48,3 @@ def cache_name(source: Path, arch: str, compiler_version: str) -> str:
     for part in (source.read_bytes(), " ".join(OPTIONS).encode(), compiler_version.encode()):
         key.update(hashlib.sha256(part).digest())
     return f"{source.stem}-{arch}-{key.hexdigest()[:16]}.cubin"
-
-
-def _read(kept: Path) -> bytes | None:
-    try:
-        content = kept.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        log.warning("compiling again, since %s can't be read: %s", kept, error)
-        return None
-    digest, code = content[:_SUM_BYTES], content[_SUM_BYTES:]
-    if not code or hashlib.sha256(code).digest() != digest:
-        log.warning("compiling again, since %s is damaged", kept)
-        return None
-    return code
-
-
-def _write(kept: Path, code: bytes) -> None:
-    # Whole or not at all, whoever else starts at the same time.
-    try:
-        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as part:
-            part.write(hashlib.sha256(code).digest() + code)
-        os.replace(part.name, kept)
-    except OSError as error:
-        log.warning("%s isn't kept for the next start: %s", kept.name, error)

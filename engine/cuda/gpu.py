@@ -18,9 +18,9 @@ from engine.arrays import AnyArray
 from engine.cache import cache_dir
 from engine.cuda.cubin import cubin
 from engine.cuda.launch import Launch
-from engine.errors import DeviceFailed, DeviceMissing
+from engine.errors import DeviceFailed, DeviceFull, DeviceMissing
 
-Stream = Any  # pycuda.driver.Stream; work on one runs in its order
+Stream = Any  # pycuda.driver.Stream; work on one runs in its order; `handle` is CUDA's own
 Start = Callable[[Stream], None]
 
 
@@ -45,6 +45,7 @@ class Device(Protocol):
     """What computes: a GPU, or what stands in for one. All but `current` needs it current."""
 
     name: str
+    arch: str  # sm_90 and such
 
     def current(self) -> AbstractContextManager[None]:
         """Makes it the calling thread's, and maps its errors to DeviceFailed."""
@@ -52,6 +53,10 @@ class Device(Protocol):
 
     def kernels(self, source: Path) -> Kernels:
         """Compiles, or takes from the cache. Raises DeviceMissing, DeviceFailed."""
+        ...
+
+    def free_bytes(self) -> int:
+        """How much of its memory nobody has taken."""
         ...
 
     def allocate(self, size_bytes: int) -> Memory: ...
@@ -88,6 +93,12 @@ class Gpu:
                 "and in a container start it with --gpus all; or use --device cpu"
             ) from error
 
+    @property
+    def driver_cuda(self) -> str:
+        """The CUDA version that the driver speaks at most, such as 13.0."""
+        number = self._driver.get_driver_version()
+        return f"{number // 1000}.{number % 1000 // 10}"
+
     @contextmanager
     def current(self) -> Iterator[None]:
         """See Device."""
@@ -99,7 +110,7 @@ class Gpu:
             finally:
                 self._context.pop()
         except driver.MemoryError as error:
-            raise DeviceFailed(
+            raise DeviceFull(
                 f"{self.name} has too little free memory left ({_reason(error)}); run fewer "
                 "cameras on it, end what else uses it (nvidia-smi), or use --device cpu"
             ) from error
@@ -113,6 +124,10 @@ class Gpu:
         """See Device."""
         code = cubin(source, self.arch, cache_dir("cuda"))
         return _Module(self._driver.module_from_buffer(code))
+
+    def free_bytes(self) -> int:
+        """See Device."""
+        return int(self._driver.mem_get_info()[0])
 
     def allocate(self, size_bytes: int) -> Memory:
         """See Device."""

@@ -26,6 +26,7 @@ class DisFlow:
     """
 
     name = "dis"
+    device = "cpu"
 
     def __init__(self, parameters: Mapping[str, FlowParameter]) -> None:
         unknown = set(parameters) - {"preset", "finest_scale"}

@@ -10,9 +10,13 @@ FlowParameter = str | int | float | bool
 
 
 class FlowEstimator(Protocol):
-    """Dense optical flow of one camera. Not for use by two threads at once."""
+    """Dense optical flow of one camera. Not for use by two threads at once.
+
+    device: cpu or cuda, as `engine.flow.open.open_flow` takes it.
+    """
 
     name: str
+    device: str
 
     def estimate(self, previous: U8, current: U8) -> F32:
         """Two grey images [H,W] -> flow [2,H,W] (x, then y) in px per grid step.

@@ -16,6 +16,7 @@ class TvL1Flow:
     """parameters: OpenCV's (`lambda`, `warps`, `inner_iterations`, ...), its defaults else."""
 
     name = "tvl1"
+    device = "cpu"
 
     def __init__(self, parameters: Mapping[str, FlowParameter]) -> None:
         settings = TvL1Settings.of(parameters)

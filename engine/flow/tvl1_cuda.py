@@ -57,6 +57,7 @@ class CudaTvL1Flow:
     """
 
     name = "tvl1"
+    device = "cuda"
 
     def __init__(
         self, parameters: Mapping[str, FlowParameter], device: Device | None = None
@@ -65,6 +66,7 @@ class CudaTvL1Flow:
         refuse_what_kernels_lack(self._settings)
         self._device = device or open_gpu()
         with self._device.current():
+            self._device.kernels(SOURCE)  # so that what they lack shows now, and not in a camera
             self._stream = self._device.stream()
         self._pair: _Pair | None = None  # for pictures of the size that came last
 

@@ -18,7 +18,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
 
 from engine.arrays import AnyArray  # noqa: E402
-from engine.errors import GraphMismatch, RunnerError  # noqa: E402
+from engine.errors import RunnerError  # noqa: E402
 from engine.runners.runner import ArraySpec, Signature  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class OpenVinoRunner:
             ) from error
 
     def run(self, inputs: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-        rows = self._rows(inputs)
+        rows = self._signature.rows(self._name, inputs)
         parts = [
             self._infer(batch, {key: array[start : start + batch] for key, array in inputs.items()})
             for start, batch in self._split(rows)
@@ -109,18 +109,6 @@ class OpenVinoRunner:
                 yield start, batch
                 start += batch
 
-    def _rows(self, inputs: Mapping[str, AnyArray]) -> int:
-        """How many rows there are, if all inputs are what the graph takes."""
-        expected = self._signature.inputs
-        found = {key: ArraySpec(str(a.dtype), a.shape) for key, a in inputs.items()}
-        rows = {array.shape[0] for array in inputs.values() if array.ndim}
-        if set(found) != set(expected) or len(rows) != 1:
-            raise RunnerError(f"graph {self._name} takes {_list(expected)}, not {_list(found)}")
-        for key, spec in expected.items():
-            if not spec.fits(found[key]):
-                raise RunnerError(f"graph {self._name} takes {key} as {spec}, not {found[key]}")
-        return int(rows.pop())
-
 
 def _compiled(
     name: str,
@@ -139,12 +127,12 @@ def _compiled(
     """
     core = ov.Core()
     graph = core.read_model(model)
-    _check(name, "takes", signature.inputs, graph.inputs)
+    signature.require_inputs(name, _specs(graph.inputs))
     requests = {}
     for batch in sorted(batches, reverse=True):
         graph.reshape({key: [batch, *s.shape[1:]] for key, s in signature.inputs.items()})
         # Only now are all sizes inside the graph known.
-        _check(name, "gives", signature.outputs, graph.outputs)
+        signature.require_outputs(name, _specs(graph.outputs))
         compiled = _compile(core, graph, settings, cache_dir)
         requests[batch] = compiled.create_infer_request()
     return requests
@@ -163,30 +151,14 @@ def _compile(
         return core.compile_model(graph, "CPU", settings)
 
 
-def _check(
-    name: str, verb: str, expected: Mapping[str, ArraySpec], ports: Sequence[ov.ConstOutput]
-) -> None:
-    found = {port.get_any_name(): _spec(port) for port in ports}
-    for key, spec in expected.items():
-        if key not in found:
-            raise GraphMismatch(
-                f"graph {name} {verb} no '{key}', only {_list(found)}; export the bundle again"
-            )
-        if not spec.fits(found[key]):
-            raise GraphMismatch(
-                f"graph {name} {verb} {key} as {found[key]} where bundle.json means {spec}; "
-                "export the bundle again"
-            )
+def _specs(ports: Sequence[ov.ConstOutput]) -> dict[str, ArraySpec]:
+    return {port.get_any_name(): _spec(port) for port in ports}
 
 
 def _spec(port: ov.ConstOutput) -> ArraySpec:
     name = port.get_element_type().get_type_name()
     sizes = (n.get_length() if n.is_static else None for n in port.get_partial_shape())
     return ArraySpec(_DTYPES.get(name, name), tuple(sizes))
-
-
-def _list(specs: Mapping[str, ArraySpec]) -> str:
-    return ", ".join(f"{key} {spec}" for key, spec in specs.items()) or "nothing"
 
 
 def _reason(error: RuntimeError) -> str:

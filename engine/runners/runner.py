@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.arrays import AnyArray
+from engine.errors import GraphMismatch, RunnerError
 
 Shape = tuple[int | None, ...]  # None: the batch, or a size that only the graph knows
 
@@ -36,6 +37,25 @@ class Signature:
 
     inputs: Mapping[str, ArraySpec]
     outputs: Mapping[str, ArraySpec]
+
+    def rows(self, graph: str, inputs: Mapping[str, AnyArray]) -> int:
+        """How many rows there are. Raises RunnerError unless all inputs are what `graph` takes."""
+        found = {key: ArraySpec(str(a.dtype), a.shape) for key, a in inputs.items()}
+        rows = {array.shape[0] for array in inputs.values() if array.ndim}
+        if set(found) != set(self.inputs) or len(rows) != 1:
+            raise RunnerError(f"graph {graph} takes {_list(self.inputs)}, not {_list(found)}")
+        for key, spec in self.inputs.items():
+            if not spec.fits(found[key]):
+                raise RunnerError(f"graph {graph} takes {key} as {spec}, not {found[key]}")
+        return int(rows.pop())
+
+    def require_inputs(self, graph: str, found: Mapping[str, ArraySpec]) -> None:
+        """Raises GraphMismatch where `graph` doesn't take these."""
+        _require(graph, "takes", self.inputs, found)
+
+    def require_outputs(self, graph: str, found: Mapping[str, ArraySpec]) -> None:
+        """Raises GraphMismatch where `graph` doesn't give these."""
+        _require(graph, "gives", self.outputs, found)
 
 
 class Runner(Protocol):
@@ -89,3 +109,22 @@ class Graphs:
     @property
     def _all(self) -> tuple[Runner, ...]:
         return self.rgb, self.flow, self.rgb_head, self.flow_head
+
+
+def _require(
+    graph: str, verb: str, expected: Mapping[str, ArraySpec], found: Mapping[str, ArraySpec]
+) -> None:
+    for key, spec in expected.items():
+        if key not in found:
+            raise GraphMismatch(
+                f"graph {graph} {verb} no '{key}', only {_list(found)}; export the bundle again"
+            )
+        if not spec.fits(found[key]):
+            raise GraphMismatch(
+                f"graph {graph} {verb} {key} as {found[key]} where bundle.json means {spec}; "
+                "export the bundle again"
+            )
+
+
+def _list(specs: Mapping[str, ArraySpec]) -> str:
+    return ", ".join(f"{key} {spec}" for key, spec in specs.items()) or "nothing"

@@ -136,7 +136,7 @@ class Config(
     node: str = msgspec.field(default_factory=lambda: host_name())
     bundle: str = "default"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
     flow: str | None = None
     allow_flow_mismatch: bool = False
     rgb_when_overloaded: bool = True

@@ -1,4 +1,4 @@
-"""A tiny bundle whose graphs are NumPy, and a tiny real one."""
+"""A tiny bundle whose graphs are NumPy, a tiny real one, and a GPU that is not there."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ import pytest
 
 from engine.bundle import Bundle, FlowEntry, Manifest, write_sums
 from engine.calibration import fuse
+from engine.cuda.gpu import Gpu
+from engine.tensorrt.library import TensorRT
 from tests.engine.numpy_graphs import numpy_graphs
+from tests.engine.tensorrt.fake_driver import FakeDriver
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -67,6 +70,36 @@ def bundle_folder(tmp_path: Path, manifest: Manifest) -> Path:
 def numpy_bundle(bundle_folder: Path) -> Bundle:
     """The bundle that belongs to `numpy_graphs(manifest)`."""
     return Bundle.open(bundle_folder)
+
+
+@pytest.fixture
+def fake_driver():
+    """What stands in for PyCUDA's."""
+    return FakeDriver()
+
+
+@pytest.fixture
+def load_tensorrt(fake_driver):
+    """A function that loads a stand-in for TensorRT: the newest, unless told otherwise."""
+    pytest.importorskip("onnx", reason="the stand-in for TensorRT reads graphs by onnx")
+    from tests.engine.tensorrt.fake_tensorrt import FakeTensorRT
+
+    gpu = Gpu(fake_driver)
+
+    def load(version="11.4.0.106", **changes):
+        trt = FakeTensorRT(fake_driver, version)
+        for name, value in changes.items():
+            setattr(trt, name, value)
+        with gpu.current():
+            return TensorRT(trt, gpu, gpu.driver_cuda)
+
+    return load
+
+
+@pytest.fixture(params=["8.6.0", "10.16.1.11", "11.4.0.106"])
+def tensorrt(request, load_tensorrt):
+    """In each version that is written for."""
+    return load_tensorrt(request.param)
 
 
 def golden(manifest: Manifest) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import logging
 
-from engine.cache import cache_dir
+from engine.cache import cache_dir, keep, read_kept
 
 
 def test_the_cache_lies_where_the_user_says(tmp_path, monkeypatch):
@@ -23,3 +23,21 @@ def test_without_a_place_for_the_cache_it_runs_all_the_same(tmp_path, monkeypatc
     with caplog.at_level(logging.WARNING):
         assert cache_dir("openvino") is None
     assert "what is compiled for openvino isn't kept for the next start" in caplog.text
+
+
+def test_what_is_kept_is_read_again(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert read_kept(tmp_path / "plan") is None
+        keep(tmp_path / "plan", b"first")
+        keep(tmp_path / "plan", b"second")
+        assert read_kept(tmp_path / "plan") == b"second"
+    assert not caplog.records
+    assert [file.name for file in tmp_path.iterdir()] == ["plan"]
+
+
+def test_what_cannot_be_kept_leaves_nothing_behind(tmp_path, caplog):
+    (tmp_path / "plan").mkdir()
+    with caplog.at_level(logging.WARNING):
+        keep(tmp_path / "plan", b"content")
+    assert "plan isn't kept for the next start" in caplog.text
+    assert [file.name for file in tmp_path.iterdir()] == ["plan"]

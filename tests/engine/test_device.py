@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine import device
+from engine import openvino_graphs
 from engine.device import describe_machine, open_graphs
 from engine.errors import DeviceMissing, EngineDrift, GraphMismatch
 from engine.recogniser import Recogniser, Sample
@@ -95,7 +95,7 @@ def test_bf16_without_a_tolerance_is_refused(tiny_bundle):
 
 def test_a_cpu_without_bf16_is_told_so_or_runs_fp32(tiny_bundle, monkeypatch):
     plain = replace(describe_machine(), features=("avx2",))
-    monkeypatch.setattr(device, "describe_machine", lambda: plain)
+    monkeypatch.setattr(openvino_graphs, "describe_machine", lambda: plain)
     loose = with_manifest(tiny_bundle, tolerance={"fp32": 1e-2, "bf16": 1.0})
     assert open_graphs(loose).precision == "fp32"
     with pytest.raises(DeviceMissing, match="doesn't compute in bf16; use --precision fp32"):
@@ -105,7 +105,11 @@ def test_a_cpu_without_bf16_is_told_so_or_runs_fp32(tiny_bundle, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "precision", "said"),
     [
-        ("cuda", "auto", "no CUDA runner: it runs on the CPU through OpenVINO; use --device cpu"),
+        (
+            "cpu",
+            "fp16",
+            "fp32, bf16, int8, and not in fp16; use --precision auto",
+        ),
         ("tpu", "auto", "no device 'tpu'"),
         ("cpu", "fp8", "precision 'fp8'"),
     ],

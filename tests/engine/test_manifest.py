@@ -73,3 +73,14 @@ def test_a_flow_that_is_not_listed_is_refused_unless_allowed(manifest):
 def test_the_crop_is_the_middle_of_the_resized_picture(manifest):
     wide = msgspec.structs.replace(manifest, input_size=224, resize=(301, 224))
     assert wide.crop == (38, 0, 224, 224)
+
+
+def test_fp16_is_held_to_bf16s_tolerance_where_it_has_none_of_its_own(manifest):
+    def tolerated(**tolerance):
+        stated = msgspec.structs.replace(manifest, tolerance={"fp32": 1e-4, **tolerance})
+        return stated.tolerated("fp16")
+
+    assert tolerated() is None
+    assert tolerated(bf16=0.05) == 0.05
+    assert tolerated(bf16=0.05, fp16=0.01) == 0.01
+    assert manifest.tolerated("bf16") is None

@@ -43,6 +43,7 @@ class _Changed:
 
     def __init__(self, runner, name, change):
         self._runner, self._name, self._change = runner, name, change
+        self.batches = runner.batches
 
     def run(self, inputs):
         outputs = self._runner.run(inputs)

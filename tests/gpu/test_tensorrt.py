@@ -1,0 +1,72 @@
+"""The built-in bundle on a real GPU, through TensorRT, against the CPU."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from engine.bundle import Bundle
+from engine.device import open_graphs
+from engine.errors import DeviceMissing
+from engine.recogniser import Recogniser, Sample
+from engine.tensorrt.library import open_tensorrt
+
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]  # a first build takes minutes
+
+
+@pytest.fixture(scope="module")
+def bundle(gpu):
+    try:
+        open_tensorrt()
+    except DeviceMissing as missing:
+        pytest.skip(str(missing))
+    return Bundle.open("default")
+
+
+@pytest.fixture(scope="module")
+def on_gpu(bundle):
+    graphs = open_graphs(bundle, "cuda", "fp32")
+    yield graphs
+    graphs.close()
+
+
+def samples(bundle, count, cameras):
+    draw, manifest = np.random.default_rng(0), bundle.manifest
+    size, flow_size = manifest.input_size, manifest.flow_size
+    for tick in range(count):
+        yield [
+            Sample(
+                f"cam{b}",
+                0,
+                tick,
+                draw.integers(0, 256, (size, size, 3), np.uint8),
+                draw.integers(1, 256, (manifest.flow_channels, flow_size, flow_size), np.uint8),
+            )
+            for b in range(cameras)
+        ]
+
+
+@pytest.mark.parametrize("cameras", [1, 3, 33])
+def test_it_recognises_as_the_cpu_does(bundle, on_gpu, cameras):
+    cpu = open_graphs(bundle, "cpu", "fp32")
+    found, expected = Recogniser(bundle, on_gpu), Recogniser(bundle, cpu)
+    for batch in samples(bundle, 12, cameras):
+        for one, other in zip(found.step(batch), expected.step(batch), strict=True):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+    cpu.close()
+
+
+def test_auto_takes_the_gpu_in_whichever_precision_passes(bundle):
+    said = []
+    graphs = open_graphs(bundle, progress=said.append)
+    assert graphs.device == "cuda"
+    assert said[-1].startswith(f"{graphs.precision}: ")
+    graphs.close()
+
+
+def test_a_second_start_finds_its_plans(bundle, on_gpu, caplog):
+    said = []
+    with caplog.at_level(logging.WARNING):
+        open_graphs(bundle, "cuda", "fp32", progress=said.append).close()
+    assert not [line for line in said if line.startswith("building")]
+    assert not caplog.records
