@@ -21,7 +21,7 @@ exit codes:
   2   the command line or the configuration is wrong
   3   the source can't be opened (replay, check; the daemon tries again for ever)
   4   the bundle or the engine fails
-  5   an endpoint can't be bound or written
+  5   an endpoint can't be bound, or a file or folder not be written
   70  a bug
   130 interrupted by Ctrl-C or SIGTERM before it was done (replay, check, scene)
 """

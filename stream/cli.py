@@ -276,11 +276,13 @@ def _read_config(arguments: Namespace, urls: Sequence[str]) -> Config:
     given = {key: value for key, value in vars(arguments).items() if value is not None}
     overrides: dict[str, Any] = {key: given.get(key) for key in _KEYS}
     overrides["publish"] = {"bind": given.get("publish"), "insecure": given.get("insecure")}
-    config = load_config(given.get("config"), urls, overrides=overrides)
+    file = given.get("config")
+    config = load_config(file, urls, overrides=overrides, rehearsal=arguments.command is _replay)
     if not config.cameras:
-        raise ConfigError(
-            "there is no camera to watch; give a URL, a file, scene: or --config FILE"
-        )
+        what = "give a URL, a file, scene: or --config FILE"
+        if file is not None:
+            what = f"add a [[camera]] to {file}"
+        raise ConfigError(f"there is no camera to watch; {what}")
     # These options speak of the command line's own sources, which come last.
     options = {k: given[k] for k in ("loop", "realtime", "explain", "transport") if k in given}
     first = len(config.cameras) - len(urls)

@@ -3,7 +3,7 @@
     StreamError                70  (never raised itself)
     ├── ConfigError             2  the command line, the configuration file, a name, a secret
     ├── SourceError             3  a camera or a file; carries a Reason for the status message
-    ├── PublishError            5  the endpoint, or the HTTP side's, can't be bound or written
+    ├── PublishError            5  an endpoint can't be bound, or an output not be written
     ├── StoreError              5  the event store can't be opened, read or written
     └── FrameGone              70  a reader asked the ring for a tick that it no longer holds
 
@@ -72,7 +72,7 @@ class SourceError(StreamError):
 
 
 class PublishError(StreamError):
-    """The publisher, or the operators' HTTP side, can't bind or write."""
+    """The publisher, or the operators' HTTP side, can't bind; or an output can't be written."""
 
     exit_code: ClassVar[int] = 5
 

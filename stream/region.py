@@ -47,8 +47,6 @@ class Region:
 
 def problem_with(points: Sequence[Point]) -> str | None:
     """What is wrong with a polygon and what to do, or None."""
-    if not points:
-        return None
     if len(points) < 3:
         return f"has {len(points)} corners; a polygon has three or more"
     for point in points:

@@ -81,9 +81,10 @@ def replay(
         they agree with it.
 
     Raises:
-        ConfigError: it is no file, or a rule names a label that the bundle lacks.
+        ConfigError: it is no file, or a rule or the truth names a label that the bundle lacks.
         SourceError: it can't be opened, or is damaged (after what could be read was played).
         EngineError: the bundle or the engine fails.
+        PublishError: the picture can't be written.
     """
     camera = config.cameras[-1]
     if not is_file(camera.url):

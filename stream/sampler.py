@@ -34,7 +34,7 @@ class Sampler:
         max_gap_s: a longer hole starts a new epoch.
         bound_px: the flow's quantiser bound; by default that of the manifest's entry for `flow`.
         explain: keep the whole frame with each sample.
-        region: corners of the part of each frame that is looked at; all of it where there are none.
+        region: corners of the part of each frame that is looked at; all of it where that is None.
         wants_flow: asked at each tick; while it says no, flow isn't estimated, and samples have
             none until a whole stack of pairs is there again.
         epoch: the first one's number.
@@ -56,7 +56,7 @@ class Sampler:
         *,
         bound_px: float | None = None,
         explain: bool = False,
-        region: Sequence[Point] = (),
+        region: Sequence[Point] | None = None,
         wants_flow: Callable[[], bool] = lambda: True,
         epoch: int = 0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
@@ -74,7 +74,7 @@ class Sampler:
             else bound_px
         )
         self._explain = explain
-        self._region = Region(region, manifest.resize) if region else None
+        self._region = Region(region, manifest.resize) if region is not None else None
         self._wants_flow = wants_flow
         self._pairs_missing = 0  # of the stack that ends at the newest tick
         self._monotonic_ns = monotonic_ns

@@ -271,9 +271,12 @@ def _sentence(camera: CameraView, now_ns: int) -> str:
     if prediction is None:
         return f"{words}: no prediction yet"
     labels = ", ".join(f"{top.label} {top.p:.2f}" for top in prediction.top[:LABELS])
+    window = prediction.window
+    shed = f", {window.shed} of {window.frames} shed" if window.shed else ""
+    alone = " | RGB alone" if prediction.modality == "rgb" else ""
     truth = "" if prediction.truth is None else f" | truth {prediction.truth}"
     return (
-        f"{words}: {labels} | window {prediction.window.fill:.0%}"
+        f"{words}: {labels} | window {window.fill:.0%}{shed}{alone}"
         f" | {camera.rate_hz(now_ns):.1f}/s {prediction.time.latency_ms.capture_to_publish:.0f} ms"
         f" {camera.age_s(now_ns):.1f} s ago{truth}"
     )

@@ -38,7 +38,7 @@ def check(config: Config) -> None:
         for key, value in (("max_gap_s", camera.max_gap_s), ("stall_s", camera.stall_s)):
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
-        if (problem := problem_with(camera.region)) is not None:
+        if camera.region is not None and (problem := problem_with(camera.region)) is not None:
             raise ConfigError(f"{path}.region: {problem}")
         _check_url(f"{path}.url", camera.url)
     for key in ("answers", "keys"):
@@ -62,7 +62,7 @@ def _check_evidence(evidence: EvidenceConfig, config: Config) -> None:
     evidence.check("evidence")
     for index, camera in enumerate(config.cameras):
         kept = any(rule.evidence and rule.holds_for(camera.name) for rule in config.rules)
-        if evidence.blur and kept and not camera.region:
+        if evidence.blur and kept and camera.region is None:
             raise ConfigError(
                 f'camera[{index}].region: evidence.blur is on, and "{camera.name}" has no region '
                 "outside of which to blur; give it one ([[0, 0], [1, 0], [1, 1], [0, 1]] where all "

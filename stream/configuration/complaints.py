@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -31,8 +31,11 @@ def explained(message: str) -> ConfigError:
         return unknown_key(path, match[1], _TYPES[re.sub(r"\[[^]]*\]", "", path)])
     if (match := re.search(r"missing required field `(.+)`", what)) is not None:
         return ConfigError(f"{_joined(path, match[1])}: this key is required; add it")
+    if re.match(r"Expected `(int|float)` [<>]", what) is not None:
+        return ConfigError(f"{path}: must be {_range(path)}")
     what = (
-        what.replace("`array`", "a list")
+        what.replace("`array | null`", "a list")
+        .replace("`array`", "a list")
         .replace("`object | null`", "a table")
         .replace("`object`", "a table")
         .replace("Invalid enum value", "unknown value")
@@ -48,11 +51,22 @@ def explained(message: str) -> ConfigError:
 
 def _allowed(path: str) -> tuple[str, ...]:
     """The values that a key may have."""
+    return get_args(_inside(path, Literal))
+
+
+def _range(path: str) -> str:
+    """The numbers that a key may have, in words."""
+    number, bounds = get_args(_inside(path, Annotated))
+    return f"a {'whole ' if number is int else ''}number from {bounds.ge:g} to {bounds.le:g}"
+
+
+def _inside(path: str, form: object) -> Any:
+    """What of a key's type has this form: inside a list or an option, too."""
     table, _, key = re.sub(r"\[[^]]*\]", "", path).rpartition(".")
     kind = next(f.type for f in msgspec.structs.fields(_TYPES[table]) if f.encode_name == key)
-    while get_origin(kind) is not Literal:
-        kind = get_args(kind)[0]  # of a list's items
-    return get_args(kind)
+    while get_origin(kind) is not form:
+        kind = get_args(kind)[0]
+    return kind
 
 
 def unknown_key(path: str, key: str, kind: type[msgspec.Struct]) -> ConfigError:

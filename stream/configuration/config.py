@@ -58,7 +58,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     realtime: pace a file by its own timestamps, and drop what the machine can't hold.
     explain: publish the newest frame and its attention too.
     region: corners of the part of the picture that is looked at, from 0 to 1 each way; the rest is
-        made grey before anything sees it. All of it where nothing is given.
+        made grey before anything sees it. All of it where it is left out.
     """
 
     name: str
@@ -69,7 +69,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     loop: bool = False
     realtime: bool | None = None
     explain: bool = False
-    region: tuple[tuple[float, float], ...] = ()
+    region: tuple[tuple[float, float], ...] | None = None
     secrets: tuple[str, ...] = ()  # what came from the environment or files; not a key of the TOML
 
     @property

@@ -22,6 +22,9 @@ from stream.configuration.config import CameraConfig, Config
 from stream.configuration.references import References
 from stream.errors import ConfigError
 
+# What a rehearsal opens nothing of; the machine that it runs on may lack its secrets.
+_NOT_REHEARSED = ("camera", "publish", "http", "events", "evidence", "webhook", "mqtt")
+
 
 def load_config(
     path: Path | None = None,
@@ -29,6 +32,7 @@ def load_config(
     *,
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    rehearsal: bool = False,
 ) -> Config:
     """Reads the TOML file, adds the command line's URLs as cam0, cam1, ..., and checks it all.
 
@@ -38,11 +42,15 @@ def load_config(
         overrides: top-level keys of the command line, as in the TOML (`publish` as a mapping of
             its keys); a value of None means "not given".
         environment: where `${NAME}` is looked up; the process's own by default.
+        rehearsal: the rules are only tried, on the URLs given: what the file says of its own
+            cameras, of receivers and of what is kept is not looked at, and no secret of it needed.
 
     Raises:
         ConfigError: with the key's path and what to do.
     """
     tree: dict[str, Any] = {} if path is None else _read(path)
+    if rehearsal:
+        tree = {key: value for key, value in tree.items() if key not in _NOT_REHEARSED}
     for key, value in (overrides or {}).items():
         if isinstance(value, Mapping):
             given = {name: inner for name, inner in value.items() if inner is not None}
@@ -62,6 +70,9 @@ def load_config(
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         raise explained(str(error)) from None
+    if rehearsal:  # the cameras that the rules are for are none of those given
+        rules = tuple(msgspec.structs.replace(rule, cameras=()) for rule in config.rules)
+        config = msgspec.structs.replace(config, rules=rules)
     check(config)
     return config
 
@@ -70,7 +81,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows writes a BOM
     except FileNotFoundError:
-        raise ConfigError(f"there is no configuration file {path}; check --config") from None
+        raise ConfigError(f"there is no configuration file {path}; check its path") from None
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"the configuration file {path} can't be read: {why}") from None

@@ -11,6 +11,7 @@ from threading import Event
 from stream.configuration.config import Config
 from stream.configuration.revision import Revision
 from stream.errors import StreamError
+from stream.plural import counted
 
 LOOK_EVERY_NS = 1_000_000_000
 
@@ -71,9 +72,10 @@ class Reload:
         """The daemon runs with it from now on."""
         self.config, self.succeeded = revision.config, True
         _log.info(
-            "the new configuration is taken: %d cameras, %d rules",
-            len(revision.config.cameras), len(revision.config.rules),
-        )  # fmt: skip
+            "the new configuration is taken: %s, %s",
+            counted(len(revision.config.cameras), "camera"),
+            counted(len(revision.config.rules), "rule"),
+        )
 
     def _has_changed(self) -> bool:
         if self._path is None or (now_ns := self._clock_ns()) < self._next_look_ns:

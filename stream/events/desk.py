@@ -14,6 +14,7 @@ from stream.events.store import EventStore
 from stream.events.stream_clock import StreamClock
 from stream.events.track import Observation, Track
 from stream.messaging.messages import Prediction, Status, time_ns
+from stream.plural import counted
 
 AWAITED_AT_MOST = 1000  # ended events whose evidence may still come
 RETRY_EVERY_NS = 5_000_000_000  # of what could not be stored
@@ -130,7 +131,9 @@ class EventDesk:
             return []
         ended = [event.ended("crash") for event in self._store.open_events()]
         if ended:
-            _log.warning("%d events of a daemon that was killed are ended", len(ended))
+            _log.warning(
+                "a daemon that was killed left %s open: ended", counted(len(ended), "event")
+            )
         return self._stored(ended)
 
     def recognised(self, prediction: Prediction) -> list[Change]:

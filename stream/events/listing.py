@@ -16,6 +16,7 @@ from stream.events.event import Event
 from stream.events.evidence import ClipFile, Evidence, SnapshotFile
 from stream.events.store import EventStore
 from stream.messaging.messages import utc
+from stream.plural import counted
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -127,4 +128,4 @@ def _as_table(events: Iterable[Event]) -> None:
             f"{'' if event.end_reason in (None, 'below_exit') else f' ({event.end_reason})'}\n"
         )
         count += 1
-    sys.stdout.write(f"{count} events\n")
+    sys.stdout.write(f"{counted(count, 'event')}\n")

@@ -8,6 +8,7 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from stream.events.rule import RuleConfig
+from stream.plural import counted
 
 WIDTH_PX, LANE_PX, GAP_PX, LEFT_PX, TOP_PX = 960, 90, 26, 210, 14
 HOLE_S = 1.0  # without an observation for so long, the line is broken
@@ -67,7 +68,7 @@ def _lane(lane: Lane, top: int, x: Callable[[float], float]) -> list[str]:
         ),
         _text(8, top + 16, rule.name, "#222", "start"),
         _text(8, top + 34, _labels(rule), "#666", "start"),
-        _text(8, top + 52, f"{len(lane.events)} events", "#666", "start"),
+        _text(8, top + 52, counted(len(lane.events), "event"), "#666", "start"),
     ]
     for name, p in (("enter", rule.enter), ("exit", rule.exit)):
         parts.append(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from stream.errors import ConfigError
+from stream.errors import ConfigError, PublishError
 from stream.events.desk import EventDesk
 from stream.events.event import EndReason, Event
 from stream.events.picture import Lane, draw
@@ -16,6 +17,7 @@ from stream.events.rule import RuleConfig, Severity
 from stream.events.track import Observation
 from stream.events.truth import agree, read_truth
 from stream.messaging.messages import Prediction, time_ns
+from stream.plural import counted
 
 
 class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,10 +118,14 @@ def rehearse(
     what really happens, a line a rule says how well its events agree with it.
 
     Raises:
-        ConfigError: there is no rule, the truth can't be read, or the picture can't be written.
+        ConfigError: there is no rule, or the truth can't be read.
+        PublishError: the picture can't be written.
     """
-    actions = None if truth is None else read_truth(truth)
+    actions = None if truth is None else read_truth(truth, classes)
     rehearsal = Rehearsal(rules, classes=classes, window_s=window_s)
+    if picture is not None:
+        with _writable(picture):  # said now, and not after hours of video
+            picture.open("a").close()
     count = 0
     for event in rehearsal.play(predictions):
         count += 1
@@ -127,7 +133,7 @@ def rehearse(
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     if not as_json:
-        sys.stdout.write(f"{count} events\n")
+        sys.stdout.write(f"{counted(count, 'event')}\n")
     if actions is not None:
         for lane in rehearsal.lanes:
             rule = lane.rule
@@ -135,9 +141,15 @@ def rehearse(
             line = msgspec.json.encode(found).decode() if as_json else str(found)
             sys.stdout.write(f"{line}\n")
     if picture is not None:
-        try:
+        with _writable(picture):
             picture.write_text(draw(rehearsal.lanes), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"{picture} can't be written ({error.strerror}); name another place"
-            ) from error
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(
+            f"{path} can't be written ({error.strerror}); name another place"
+        ) from error

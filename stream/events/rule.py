@@ -85,7 +85,7 @@ def check_rules(rules: Collection[RuleConfig], cameras: Collection[str]) -> None
                 raise ConfigError(f"{path}.{key}: must be a number of seconds from 0, not {value}")
         for camera in rule.cameras:
             if camera not in cameras:
-                raise ConfigError(f"{path}.cameras: {_unknown('camera', camera, cameras)}")
+                raise ConfigError(f"{path}.cameras: {unknown('camera', camera, cameras)}")
         if rule.schedule is not None:
             rule.schedule.check(f"{path}.schedule")
 
@@ -95,11 +95,12 @@ def check_labels(rules: Collection[RuleConfig], classes: Collection[str], bundle
     for index, rule in enumerate(rules):
         for label in rule.labels:
             if label not in classes:
-                what = _unknown(f"class of bundle '{bundle}'", label, classes)
+                what = unknown(f"class of bundle '{bundle}'", label, classes)
                 raise ConfigError(f"rule[{index}].labels: {what}")
 
 
-def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """That a name is none of those known, with the nearest one of them."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
     return f'"{name}" is no {kind}; {hint}'

@@ -29,23 +29,31 @@ class ScheduleConfig(
     """From an hour to another, on some days, as a clock at `time_zone` shows it.
 
     days: on which the hours begin; `to` before `from` is on the day after.
-    begin, end: "HH:MM"; the end is not part of it. "00:00" to "24:00" is the whole day.
+    begin, end: "HH:MM"; the end is not part of it. Both or neither, which is the whole day, as
+        "00:00" to "24:00" is.
     time_zone: a name of the IANA data base, such as Europe/Berlin.
     """
 
     days: tuple[Day, ...] = DAYS
-    begin: str = "00:00"
-    end: str = "24:00"
+    begin: str | None = None
+    end: str | None = None
     time_zone: str = "UTC"
 
     def check(self, path: str) -> None:
         """Raises ConfigError for what types alone can't say."""
-        for key, text in (("from", self.begin), ("to", self.end)):
+        if (self.begin is None) != (self.end is None):
+            missing, given = ("from", "to") if self.begin is None else ("to", "from")
+            raise ConfigError(
+                f"{path}.{missing}: is left out beside `{given}`; write both, or neither for the "
+                "whole day"
+            )
+        begin, end = self._hours
+        for key, text in (("from", begin), ("to", end)):
             if _CLOCK.fullmatch(text) is None:
                 raise ConfigError(f'{path}.{key}: "{text}" is no time of day; write it as 22:00')
-        if self.begin == "24:00" or self.begin == self.end:
+        if begin == "24:00" or begin == end:
             raise ConfigError(
-                f"{path}.from: {self.begin} to {self.end} is no time at all; for the whole day "
+                f"{path}.from: {begin} to {end} is no time at all; for the whole day "
                 'write from = "00:00", to = "24:00"'
             )
         if not self.days:
@@ -62,12 +70,18 @@ class ScheduleConfig(
         """Whether a rule with this schedule holds at this moment, UTC nanoseconds since 1970."""
         local = datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(self._zone)
         minute = local.hour * 60 + local.minute
-        begin, end = _minutes(self.begin), _minutes(self.end)
+        begin, end = map(_minutes, self._hours)
         if begin < end:
             return begin <= minute < end and self._is_on(local)
         if minute >= begin:
             return self._is_on(local)
         return minute < end and self._is_on(local - timedelta(days=1))
+
+    @property
+    def _hours(self) -> tuple[str, str]:
+        if self.begin is None or self.end is None:
+            return "00:00", "24:00"
+        return self.begin, self.end
 
     @cached_property
     def _zone(self) -> ZoneInfo:

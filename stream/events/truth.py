@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from stream.errors import ConfigError
+from stream.events.rule import unknown
 
 _Tick = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -70,11 +71,12 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read_truth(path: Path) -> list[Action]:
+def read_truth(path: Path, classes: Collection[str]) -> list[Action]:
     """The actions of a video, from the JSON beside it.
 
     Raises:
-        ConfigError: it can't be read, or is no such file.
+        ConfigError: it can't be read, is no such file, names a label that is none of `classes`, or
+            an action that is over before it begins.
     """
     try:
         truth = msgspec.json.decode(path.read_bytes(), type=_Truth)
@@ -87,6 +89,15 @@ def read_truth(path: Path) -> list[Action]:
             f"{path} doesn't say what is true of a video ({error}); `gesta scene --stream` shows "
             "how it is written"
         ) from error
+    for index, each in enumerate(truth.intervals):
+        if each.label not in classes:
+            what = unknown("class of the bundle", each.label, classes)
+            raise ConfigError(f"{path}: intervals[{index}].label: {what}")
+        if each.end_tick <= each.start_tick:
+            raise ConfigError(
+                f"{path}: intervals[{index}].end_tick: must be above start_tick, "
+                f"{each.start_tick}, not {each.end_tick}"
+            )
     return [
         Action(each.label, each.start_tick / truth.fps, each.end_tick / truth.fps)
         for each in truth.intervals

@@ -71,6 +71,7 @@ class EvidenceKeeper(threading.Thread):
         self.revise(cameras, rules)
         self._deliver = deliver
         self._untaken: list[EvidenceReady] = []
+        self._missing: dict[str, str | None] = {}  # by camera, what the log was last told
         self._ended: queue.Queue[Event | None] = queue.Queue()
         self._hurried = threading.Event()  # waits for nothing any more
         self._stopped = threading.Event()
@@ -100,7 +101,7 @@ class EvidenceKeeper(threading.Thread):
             self._holds[name].keep_s = keep_s
             # One that lost its region has no evidence any more, but of events before that.
             if camera.region or not self._config.blur:
-                self._regions[name] = camera.region
+                self._regions[name] = camera.region or ()
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""
@@ -157,7 +158,9 @@ class EvidenceKeeper(threading.Thread):
             _log.error("evidence: a bug, please report it", exc_info=error)
             evidence = Evidence(error=f"a bug ({type(error).__name__}, see the log)")
         self._holds[event.camera].release(event.event_id)
-        if evidence.error is not None:
+        before = self._missing.get(event.camera)
+        self._missing[event.camera] = evidence.error
+        if evidence.error not in (None, before):  # a drawn scene would say the same each time
             _log.warning("%s: evidence is missing: %s", event.camera, evidence.error)
         ready = EvidenceReady(event.event_id, evidence)
         if not self._deliver(ready):

@@ -85,6 +85,11 @@ class KeyFolder:
     def names(self) -> list[str]:
         """Who may connect."""
         try:
+            if not self.folder.is_dir():
+                raise ConfigError(
+                    f"there is no folder {self.folder}; check --keys or --config, or make a first "
+                    "key with gesta keys new"
+                )
             return sorted(path.stem for path in self._clients.glob("*.pub"))
         except OSError as error:
             raise ConfigError(f"{self._clients} can't be read ({error.strerror})") from error

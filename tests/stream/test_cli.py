@@ -115,6 +115,11 @@ def test_the_version():
         (["replay", "rtsp://u:hunter2@cam.example/x", "--bundle", "{bundle}"], 2, "is no file"),
         (["replay", "no.mp4", "--bundle", "no-such-bundle"], 4, "there is no bundle"),
         (["replay", "no.mp4", "--truth", "no.json"], 2, "say --rules FILE as well"),
+        (["replay", "no.mp4", "--rules", "no.toml"], 2, "no.toml; check its path"),
+        (["replay", "no.mp4", "--rules", "{blurring}", "--bundle", "no-such-bundle"], 4,
+         "there is no bundle"),
+        (["run", "--config", "{blurring}"], 2, "NOSUCH is not set"),
+        (["run", "--config", "{emptied}"], 2, "no camera to watch; add a [[camera]] to /"),
         (["scene", "--out", "/proc/no/such/folder"], 5, "can't be written"),
         (["scene", "--out", "{empty}", "--label", "fly"], 2, "fly"),
     ],
@@ -124,8 +129,17 @@ def test_a_mistake_gets_one_sentence_and_its_exit_code(
 ):
     exposed = tmp_path / "exposed.toml"
     exposed.write_text('[http]\nbind = "0.0.0.0:9599"\n')
+    emptied = tmp_path / "emptied.toml"
+    emptied.write_text("")
+    blurring = tmp_path / "blurring.toml"
+    blurring.write_text(
+        '[evidence]\nfolder = "x"\nblur = true\n[[rule]]\nname = "a"\nlabels = ["walk"]\n'
+        '[[camera]]\nurl = "rtsp://u:${NOSUCH}@cam.example/x"\n'
+    )
     names = {
         "{bundle}": str(bundle_folder),
+        "{emptied}": str(emptied),
+        "{blurring}": str(blurring),
         "{empty}": str(tmp_path / "empty"),
         "{exposed}": str(exposed),
     }

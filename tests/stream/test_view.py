@@ -151,3 +151,11 @@ def test_lines_say_the_same_for_a_pipe(view):
         "cam0 live: walk 0.75, idle 0.25 | window 100% | 0.5/s 24 ms 0.0 s ago | truth walk",
         "yard stalled STALL: silent",
     ]
+
+
+def test_lines_say_what_an_overloaded_machine_leaves_out(view):
+    holes = Window(frames=30, fill=1.0, complete=False, repeated=5, shed=4)
+    message = msgspec.structs.replace(prediction(envelope()), window=holes, modality="rgb")
+    view.take(message)
+    (line,) = view.lines()
+    assert "| window 100%, 4 of 30 shed | RGB alone |" in line

@@ -214,6 +214,11 @@ def test_a_region_that_is_none_is_named(tmp_path: Path) -> None:
     said = refusal(tmp_path, CAMERA + "region = [[0, 0], [2, 0], [1, 1]]\n")
     assert "camera[0].region: [2.0, 0.0] is outside of the picture" in said
     assert "camera[0].region" in refusal(tmp_path, CAMERA + "region = [[0, 0, 1]]\n")
+    said = refusal(tmp_path, CAMERA + "region = 1\n")
+    assert said == "camera[0].region: expected a list, got `int`"
+    for corners, count in (("[]", 0), ("[[0, 0], [1, 1]]", 2)):  # nothing is no picture, either
+        said = refusal(tmp_path, f"{CAMERA}region = {corners}\n")
+        assert said == f"camera[0].region: has {count} corners; a polygon has three or more"
     config = load(tmp_path, CAMERA + "region = [[0, 0], [1, 0], [1, 1]]\n")
     assert config.cameras[0].region == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
 
@@ -228,7 +233,8 @@ def test_rules_come_from_the_file(tmp_path: Path) -> None:
     for wrong, said in {
         "entre = 0.5\n": 'rule[0].entre: unknown key; did you mean "enter"?',
         'severity = "loud"\n': "rule[0].severity: unknown value",
-        "enter = 1.5\n": "rule[0].enter",
+        "enter = 1.5\n": "rule[0].enter: must be a number from 0 to 1",
+        "enter = nan\n": "rule[0].enter: must be a number from 0 to 1",
         "exit = 0.9\n": "rule[0].exit: 0.9 is above",
         '[rule.schedule]\nday = ["fri"]\n': "rule[0].schedule.day: unknown key; did you mean",
         '[rule.schedule]\ndays = ["fry"]\n': "rule[0].schedule.days",
@@ -243,6 +249,9 @@ def test_receivers_need_something_to_tell(tmp_path: Path) -> None:
     rule = '[[rule]]\nname = "fall"\nlabels = ["fall"]\n'
     assert "webhook: there is no rule" in refusal(tmp_path, CAMERA + hook)
     assert "mqtt: there is no rule" in refusal(tmp_path, CAMERA + '[mqtt]\nhost = "broker"\n')
+    for port in (0, 99999):
+        said = refusal(tmp_path, f'{CAMERA}{rule}[mqtt]\nhost = "broker"\nport = {port}\n')
+        assert said == "mqtt.port: must be a whole number from 1 to 65535"
     assert 'webhook[1].name: another webhook is "vms" too' in refusal(
         tmp_path, CAMERA + rule + hook + hook
     )
@@ -298,3 +307,22 @@ def test_only_a_camera_that_evidence_is_kept_of_needs_a_region_to_blur(tmp_path:
     assert (evidence.blur, evidence.attention) == (True, False)
     assert load(tmp_path, CAMERA + RULE + "evidence = false\n" + blur).evidence == evidence
     assert "camera[1].region" in refusal(tmp_path, CAMERA + region + other + RULE + blur)
+
+
+def test_a_rehearsal_needs_nothing_of_cameras_receivers_and_evidence(tmp_path: Path) -> None:
+    elsewhere = (
+        '[http]\nbind = "0.0.0.0:1"\ntoken = "${NOSUCH}"\n'
+        '[mqtt]\nhost = "broker"\npassword = "${file:/no/such}"\n'
+        '[[webhook]]\nname = "vms"\nurl = "https://vms.example/${NOSUCH}"\n'
+        '[evidence]\nfolder = "/tmp/evidence"\nblur = true\n'
+        '[[camera]]\nname = "yard"\nurl = "rtsp://user:${NOSUCH}@camera.example/2"\n'
+    )
+    rule = RULE + 'cameras = ["yard"]\n'
+    file = 'device = "cpu"\n' + elsewhere + rule
+    config = load(tmp_path, file, urls_given=["yesterday.mp4"], rehearsal=True)
+    assert [camera.url for camera in config.cameras] == ["yesterday.mp4"]
+    assert ([each.name for each in config.rules], config.device) == (["fall"], "cpu")
+    assert "the environment variable NOSUCH is not set" in refusal(tmp_path, file)
+    for mistake in ("entre = 0.5", "exit = 0.9"):  # in the rules themselves
+        with pytest.raises(ConfigError, match=r"rule\[0\]"):
+            load(tmp_path, file + mistake, urls_given=["yesterday.mp4"], rehearsal=True)

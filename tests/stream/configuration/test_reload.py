@@ -89,6 +89,13 @@ def test_asked_for_it_is_read_at_once(file):
     assert len(file.reload.config.cameras) == 2
 
 
+def test_the_log_says_what_is_taken(file, caplog):
+    caplog.set_level("INFO")
+    file.write(ONE + '[[rule]]\nname = "moving"\nlabels = ["walk"]\n')
+    file.reload.accept(file.looks(2)[1])
+    assert "the new configuration is taken: 1 camera, 1 rule" in caplog.text
+
+
 def test_a_bad_file_is_refused_with_its_reason_and_the_next_one_is_read(file, caplog):
     file.write(ONE + "stal_s = 3\n")
     assert file.looks(3) == [None] * 3

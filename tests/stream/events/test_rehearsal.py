@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stream.errors import ConfigError
+from stream.errors import ConfigError, PublishError
 from stream.events.rehearsal import Rehearsal, rehearse
 from stream.events.schedule import ScheduleConfig
 from stream.messaging.messages import Prediction
@@ -65,6 +65,12 @@ def test_lines_json_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(list(picture.iter(f"{SVG}polyline"))) == 2
 
 
+def test_one_event_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:
+    first = (item for item in video() if item[0] < 105)
+    rehearse(first, [rule()], classes=CLASSES, window_s=1.2, as_json=False, picture=None)
+    assert capsys.readouterr().out.splitlines()[-1] == "1 event"
+
+
 def test_a_hole_breaks_the_line_of_the_picture(tmp_path: Path) -> None:
     with_hole = (item for item in video() if not 105 < item[0] < 107)
     rehearse(
@@ -74,9 +80,23 @@ def test_a_hole_breaks_the_line_of_the_picture(tmp_path: Path) -> None:
     assert len(list(picture.iter(f"{SVG}polyline"))) == 2
 
 
-def test_a_picture_that_cant_be_written_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can't be written"):
+def test_a_picture_that_cant_be_written_gets_a_sentence_before_the_video(tmp_path: Path) -> None:
+    played = video()
+    with pytest.raises(PublishError, match="can't be written") as refused:
         rehearse(
-            video(), [rule()], classes=CLASSES, window_s=1.2, as_json=True,
+            played, [rule()], classes=CLASSES, window_s=1.2, as_json=True,
             picture=tmp_path / "no" / "a.svg",
+        )  # fmt: skip
+    assert refused.value.exit_code == 5
+    assert next(played)[0] == 100.0  # none of it was played
+
+
+def test_a_truth_is_of_the_bundles_labels(tmp_path: Path) -> None:
+    truth = tmp_path / "scene.json"
+    interval = {"label": "fly", "start_tick": 0, "end_tick": 9}
+    truth.write_text(json.dumps({"fps": 25.0, "intervals": [interval]}))
+    with pytest.raises(ConfigError, match='"fly" is no class of the bundle'):
+        rehearse(
+            video(), [rule()], classes=CLASSES, window_s=1.2, as_json=True, picture=None,
+            truth=truth,
         )  # fmt: skip

@@ -15,6 +15,18 @@ def test_left_out_it_always_holds() -> None:
     assert all(holds(ScheduleConfig(), f"2026-11-26T{hour:02}:59") for hour in range(24))
 
 
+def test_days_alone_are_whole_days() -> None:
+    friday = ScheduleConfig(days=("fri",))
+    friday.check("x")
+    times = {
+        "2026-11-26T23:59": False,
+        "2026-11-27T00:00": True,
+        "2026-11-27T23:59": True,
+        "2026-11-28T00:00": False,
+    }
+    assert {time: holds(friday, time) for time in times} == times
+
+
 def test_hours_of_a_day_end_before_their_end() -> None:
     office = ScheduleConfig(begin="08:00", end="17:30")
     found = [holds(office, f"2026-11-26T{t}") for t in ("07:59", "08:00", "17:29", "17:30")]
@@ -43,8 +55,11 @@ def test_hours_are_those_of_the_place_in_summer_too() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"begin": "8"}, 'x.from: "8" is no time of day'),
-        ({"end": "24:30"}, 'x.to: "24:30" is no time of day'),
+        ({"begin": "8", "end": "10:00"}, 'x.from: "8" is no time of day'),
+        ({"begin": "08:00", "end": "24:30"}, 'x.to: "24:30" is no time of day'),
+        ({"begin": "08:00", "end": ""}, 'x.to: "" is no time of day'),
+        ({"begin": "22:00"}, "x.to: is left out beside `from`; write both, or neither"),
+        ({"end": "06:00"}, "x.from: is left out beside `to`; write both, or neither"),
         ({"begin": "10:00", "end": "10:00"}, "no time at all"),
         ({"begin": "24:00", "end": "10:00"}, "no time at all"),
         ({"days": ()}, "x.days: is empty"),

@@ -1,6 +1,7 @@
 """Events against what really happens."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from stream.errors import ConfigError
 from stream.events.truth import Action, agree, read_truth
 
+CLASSES = ("idle", "wave", "clap")
 TRUTH = [
     Action("idle", 0.0, 4.0),
     Action("wave", 4.0, 6.0),
@@ -56,7 +58,7 @@ def test_a_scenes_truth_is_read_in_seconds(tmp_path: Path) -> None:
     path = tmp_path / "scene.json"
     intervals = [{"label": "wave", "start_tick": 50, "end_tick": 75}]
     path.write_text(json.dumps({"seed": 1, "fps": 25.0, "size": [1, 1], "intervals": intervals}))
-    assert read_truth(path) == [Action("wave", 2.0, 3.0)]
+    assert read_truth(path, CLASSES) == [Action("wave", 2.0, 3.0)]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"fps": 0, "intervals": []}', '{"fps": 25}'])
@@ -64,9 +66,31 @@ def test_a_file_that_says_something_else_is_refused(tmp_path: Path, text: str) -
     path = tmp_path / "scene.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match="doesn't say what is true of a video"):
-        read_truth(path)
+        read_truth(path, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        (
+            ("wavve", 50, 75),
+            'intervals[1].label: "wavve" is no class of the bundle; did you mean "wave"',
+        ),
+        (("wave", 75, 50), "intervals[1].end_tick: must be above start_tick, 75, not 50"),
+        (("wave", 50, 50), "intervals[1].end_tick: must be above start_tick, 50, not 50"),
+    ],
+)
+def test_an_interval_that_cant_be_meant_is_named(
+    tmp_path: Path, interval: tuple[str, int, int], said: str
+) -> None:
+    path = tmp_path / "scene.json"
+    keys = ("label", "start_tick", "end_tick")
+    intervals = [dict(zip(keys, each, strict=True)) for each in (("idle", 0, 50), interval)]
+    path.write_text(json.dumps({"fps": 25.0, "intervals": intervals}))
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        read_truth(path, CLASSES)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
-        read_truth(tmp_path / "none.json")
+        read_truth(tmp_path / "none.json", CLASSES)

@@ -393,6 +393,24 @@ def test_a_source_without_packets_has_no_evidence_and_says_why(
     assert evidence.error == "this source gave no encoded video of that time"
 
 
+def test_the_log_is_told_once_why_a_camera_has_no_evidence(
+    keeping: Callable[..., Kept],
+    video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    kept = keeping()
+    words = "hall: evidence is missing: this source gave no encoded video"
+    for _ in range(3):
+        assert kept.of(2.0, 3.0).evidence.error is not None
+    assert caplog.text.count(words) == 1
+    feed(kept.packets, video)
+    assert kept.of(2.0, 3.0).evidence.error is None
+    assert kept.of(-90.0, -89.0).evidence.error is not None  # since it went well, news again
+    assert caplog.text.count(words) == 2
+
+
 def test_a_folder_that_cant_be_written_is_said_and_the_next_event_is_kept(
     tmp_path: Path, keeping: Callable[..., Kept], video: Path
 ) -> None:

@@ -163,11 +163,23 @@ def test_a_damaged_key_of_the_daemon_is_said(keys: KeyFolder, text: str) -> None
         keys.server()
 
 
+def test_a_folder_without_clients_is_no_missing_folder(
+    keys: KeyFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", "list", "--keys", str(keys.folder)]) == 2
+    assert f"there is no folder {keys.folder}" in capsys.readouterr().err
+    keys.server()
+    assert main(["keys", "list", "--keys", str(keys.folder)]) == 0
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(ConfigError, match="there is no key nobody; known are: none"):
+        keys.revoke("nobody")
+
+
 def test_what_is_wrong_gets_a_sentence(keys: KeyFolder, tmp_path: Path) -> None:
     cases: dict[str, Callable[[], Any]] = {
         "may hold only": lambda: keys.new("../x", tmp_path / "x"),
         "is already there": lambda: keys.new("desk", tmp_path),
-        "there is no key nobody; known are: none": lambda: keys.revoke("nobody"),
+        "there is no folder .*keys; check --keys": lambda: keys.revoke("nobody"),
         "can't be read": lambda: read_client_key(tmp_path / "none"),
         "can't be written": lambda: keys.new("desk", tmp_path / "no" / "x"),
     }
