@@ -10,6 +10,7 @@ from threading import Event
 from types import FrameType
 
 INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+ASK_AGAIN_S = 0.02  # whether an import is done
 
 
 def prepare_standard_streams() -> None:
@@ -33,9 +34,12 @@ def abandon_stdout() -> None:
 def interrupt_on_signals(came: Event) -> None:
     """From now on SIGTERM raises KeyboardInterrupt, as SIGINT does: what is open gets closed.
 
+    A signal that comes amid an import waits for its end. Libraries swallow what is raised there,
+    or crash of it. It waits by SIGALRM, which is taken for it.
+
     Args:
         came: set with it, and asked at once. It tells an interruption of which a library made
-            another error, as imports of compiled modules do.
+            another error.
 
     Raises:
         KeyboardInterrupt: `came` is set already.
@@ -43,9 +47,20 @@ def interrupt_on_signals(came: Event) -> None:
 
     def interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
         came.set()
-        raise KeyboardInterrupt
+        waits = _amid_import(frame)
+        signal.setitimer(signal.ITIMER_REAL, ASK_AGAIN_S if waits else 0)
+        if not waits:
+            raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, interrupt)
     if came.is_set():
         raise KeyboardInterrupt
+
+
+def _amid_import(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
