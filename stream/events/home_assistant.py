@@ -8,6 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.events.rule import RuleConfig
+from stream.version import version
+
+# Home Assistant acts on each event it is told. What was kept comes some seconds after the end, as
+# another message of phase `end`: there it is an event of its own, so that nothing ends twice.
+_EVENT_TYPES = ["start", "update", "end", "evidence"]
+_EVENT = (
+    "{{ {'event_type': 'evidence' if value_json.evidence else value_json.phase, "
+    + ", ".join(
+        f"'{name}': value_json.{name}"
+        for name in ("rule", "label", "severity", "event_id", "start", "end", "end_reason")
+    )
+    + "} | to_json }}"
+)
 
 
 def discovery(
@@ -34,22 +47,21 @@ def discovery(
                 {"topic": f"{topic}/availability"},
             ],
             "availability_mode": "all",
+            "qos": 1,
             "device": {
                 "identifiers": [own],
                 "name": f"Gesta {camera}",
                 "manufacturer": "Gesta",
             },
+            "origin": {"name": "Gesta", "sw_version": version()},
         }
         found[f"{prefix}/event/{own}/config"] = {
             **common,
             "unique_id": own,
             "name": "Event",
             "state_topic": f"{topic}/event",
-            "event_types": ["start", "update", "end"],
-            "value_template": "{{ {'event_type': value_json.phase, "
-            "'rule': value_json.rule, 'label': value_json.label, "
-            "'severity': value_json.severity, 'event_id': value_json.event_id, "
-            "'start': value_json.start, 'end': value_json.end} | to_json }}",
+            "event_types": _EVENT_TYPES,
+            "value_template": _EVENT,
         }
         found[f"{prefix}/image/{own}/config"] = {
             **common,

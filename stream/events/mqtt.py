@@ -104,9 +104,7 @@ class Mqtt:
             self._open[key] = event.event_id
         elif self._open.get(key) == event.event_id:
             del self._open[key]
-        sent = [
-            self._client.publish(f"{topic}/event", report(sequence, event, node=self._node), qos=1)
-        ]
+        sent = []
         with self._lock:  # what a broker keeps of a camera or a rule that is gone would stay
             rules = [rule.name for rule in self._cameras.get(event.camera, ())]
             if event.rule in rules:
@@ -116,6 +114,9 @@ class Mqtt:
                 )
             if event.camera in self._cameras and (image := _snapshot(event)) is not None:
                 sent.append(self._client.publish(f"{topic}/snapshot", image, qos=1, retain=True))
+        # Last, so that who acts on the change finds the state and the picture that it made.
+        change = report(sequence, event, node=self._node)
+        sent.append(self._client.publish(f"{topic}/event", change, qos=1))
         for each in sent:
             try:
                 each.wait_for_publish(ARRIVES_WITHIN_S)
