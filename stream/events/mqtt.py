@@ -5,11 +5,14 @@ BASE/SITE/CAMERA/RULE/state       ON while an event goes on, else OFF; retained
 BASE/SITE/CAMERA/snapshot         the last event's picture, a JPEG, where evidence is kept; retained
 BASE/SITE/CAMERA/availability     online while the camera is live, else offline; retained
 BASE/SITE/node/NODE/availability  online, or offline by last will; retained
+BASE/SITE/node/NODE/kept/ID       what the broker keeps for this daemon, as JSON; retained
 DISCOVERY/...                     what Home Assistant makes entities of; retained
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import ssl
 import threading
 import uuid
@@ -19,6 +22,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -41,6 +45,7 @@ class Mqtt:
 
     Args:
         cameras: by name, the rules that hold for each.
+        store: the event store's path, which no two daemons of a node share.
 
     Raises:
         ConfigError: certificates can't be read.
@@ -55,6 +60,7 @@ class Mqtt:
         site: str,
         node: str,
         cameras: Mapping[str, Sequence[RuleConfig]],
+        store: str,
     ) -> None:
         self._config = config
         self._site = site
@@ -65,9 +71,10 @@ class Mqtt:
         self._refusal = ""
         self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
         self._present = dict.fromkeys(cameras, False)
-        self._gone: set[str] = set()  # topics whose retained message is to be deleted
         self._lock = threading.Lock()  # of what revisions change: paho's thread reads it, too
-        self._availability = f"{config.base}/{site}/node/{node}/availability"
+        own = f"{config.base}/{site}/node/{node}"
+        self._availability = f"{own}/availability"
+        self._kept = f"{own}/kept/{hashlib.sha256(store.encode()).hexdigest()[:8]}"
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"gesta-{site}-{node}-{uuid.uuid4().hex[:8]}",  # two daemons of a host, too
@@ -136,13 +143,16 @@ class Mqtt:
             self._publish_presence(camera)
 
     def revise(self, cameras: Mapping[str, Sequence[RuleConfig]]) -> None:
-        """Announces what is new, and deletes what the broker keeps of what is gone."""
+        """Announces what is new, and deletes what the broker keeps of what is gone.
+
+        One that can't be reached now is cleaned up once it can be.
+        """
         with self._lock:
             before = self._retained()
             self._cameras = cameras
             self._present = {camera: self._present.get(camera, False) for camera in cameras}
-            self._gone = (self._gone | before) - self._retained()
             if self._connected.is_set() and not self._closed.is_set():
+                self._delete(before)
                 self._publish_all()
 
     def close(self) -> None:
@@ -173,6 +183,7 @@ class Mqtt:
             return
         self._refusal = ""
         client.publish(self._availability, "online", qos=1, retain=True)
+        client.subscribe(self._kept, qos=1)  # what it says is sent to us before we write it anew
         if self._config.discovery:
             client.subscribe(f"{self._config.discovery}/status", qos=1)
         with self._lock:
@@ -183,22 +194,45 @@ class Mqtt:
         self._connected.clear()
 
     def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002
-        """Home Assistant has started anew, and asks who is there."""
-        if message.payload == b"online":
+        if message.topic == self._kept:
+            if message.retain:
+                self._forget(message.payload)
+        elif message.payload == b"online":  # Home Assistant has started anew, and asks who is there
             with self._lock:
                 self._announce()
 
-    def _publish_all(self) -> None:
-        """All that the broker is to keep."""
-        for topic in self._gone:
+    def _forget(self, kept: bytes | bytearray) -> None:
+        """Deletes what a broker keeps of cameras and rules that the configuration had before we
+        connected: Home Assistant would show them for ever, and as if nothing ever happened there.
+        """
+        try:
+            topics = msgspec.json.decode(kept, type=set[str])
+        except msgspec.MsgspecError:
+            return
+        with self._lock:
+            self._delete({topic for topic in topics if self._is_ours(topic)})
+
+    def _is_ours(self, topic: str) -> bool:
+        """Whoever may write to the broker may have written the list: nobody else's is deleted."""
+        base = f"{self._config.base}/{self._site}/"
+        announced = re.fullmatch(r"[\w/-]+/gesta_[\w-]+/config", topic) is not None
+        return announced or (topic.startswith(base) and not re.search("[+#]", topic))
+
+    def _delete(self, topics: set[str]) -> None:
+        """Of these topics, those that we have no more."""
+        for topic in sorted(topics - self._retained()):
             self._client.publish(topic, b"", qos=1, retain=True)
-        self._gone = set()
+
+    def _publish_all(self) -> None:
+        """All that the broker is to keep, but pictures."""
         self._announce()
         for camera, rules in self._cameras.items():
             self._publish_presence(camera)
             for rule in rules:
                 topic = f"{self._config.base}/{self._site}/{camera}/{rule.name}/state"
                 self._client.publish(topic, self._state(camera, rule.name), qos=1, retain=True)
+        kept = msgspec.json.encode(sorted(self._retained()))
+        self._client.publish(self._kept, kept, qos=1, retain=True)
 
     def _publish_presence(self, camera: str) -> None:
         topic = f"{self._config.base}/{self._site}/{camera}/availability"

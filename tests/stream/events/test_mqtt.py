@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
 import shutil
@@ -10,12 +9,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from msgspec.structs import replace
 from paho.mqtt.enums import CallbackAPIVersion
 
 from stream.errors import ConfigError
@@ -25,6 +25,8 @@ from stream.events.evidence import Evidence, SnapshotFile
 from stream.events.home_assistant import discovery
 from stream.events.mqtt import Mqtt
 from stream.events.receivers import MqttConfig
+from stream.events.report import report
+from stream.events.rule import RuleConfig
 from tests.stream.events.drawn import rule
 from tests.stream.events.test_store import event
 
@@ -137,9 +139,16 @@ def reader(broker: Broker) -> Iterator[Reader]:
     reader.close()
 
 
-def mqtt(port: int, **given: object) -> Mqtt:
+def mqtt(
+    port: int,
+    *,
+    cameras: Mapping[str, Sequence[RuleConfig]] | None = None,
+    store: str = "events.sqlite",
+    **given: object,
+) -> Mqtt:
     config = MqttConfig(host="127.0.0.1", port=port, **given)  # type: ignore[arg-type]
-    return Mqtt(config, site="home", node="box", cameras={"hall": [rule()], "yard": []})
+    found = {"hall": [rule()], "yard": []} if cameras is None else cameras
+    return Mqtt(config, site="home", node="box", cameras=found, store=store)
 
 
 def announced_as(reader: Reader, beginning: str) -> tuple[str, dict[str, Any]]:
@@ -191,12 +200,50 @@ def test_names_that_look_the_same_once_joined_are_told_apart() -> None:
 def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
     first = event()
     sink.tell(1, first)
+    reader.wait_for("gesta/home/hall/moving/state", until(b"ON"))
     told = json.loads(reader.wait_for("gesta/home/hall/event"))
     assert (told["event_id"], told["phase"], told["sequence"]) == (first.event_id, "start", 1)
-    reader.wait_for("gesta/home/hall/moving/state", until(b"ON"))
     sink.tell(2, first.ended("below_exit"))
-    assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "below_exit"
     reader.wait_for("gesta/home/hall/moving/state", until(b"OFF"))
+    assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "below_exit"
+
+
+def test_who_acts_on_a_change_finds_the_state_and_the_picture_it_made(
+    sink: Mqtt, reader: Reader, tmp_path: Path
+) -> None:
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"\xff\xd8 a picture")
+    file = SnapshotFile(uri=picture.as_uri(), sha256="", at="2027-01-15T08:00:00.000000Z")
+    over = event().ended("below_exit")
+    sink.tell(1, over.kept(Evidence(snapshot=file)))
+    reader.wait_for("gesta/home/hall/event")
+    told = [reader.heard.get_nowait()[0] for _ in range(reader.heard.qsize())]
+    assert not [topic for topic in told if topic.endswith(("moving/state", "snapshot"))]
+
+
+def test_home_assistant_is_told_of_an_end_once_and_then_of_what_was_kept(tmp_path: Path) -> None:
+    template = pytest.importorskip("jinja2").Environment()
+    template.filters["to_json"] = json.dumps
+    found = discovery(
+        "homeassistant",
+        base="gesta",
+        site="t",
+        node_availability="gesta/t/node/n/availability",
+        cameras={"hall": []},
+    )
+    announced = next(json.loads(said) for topic, said in found.items() if "/event/" in topic)
+    seen = template.from_string(announced["value_template"])
+    first = event()
+    over = first.ended("stream_lost")
+    changes = [first, first.updated(), over, over.kept(Evidence(error="no packets"))]
+    acted_on = [
+        json.loads(seen.render(value_json=json.loads(report(0, change, node="box"))))
+        for change in changes
+    ]
+    assert [each["event_type"] for each in acted_on] == ["start", "update", "end", "evidence"]
+    assert {each["event_type"] for each in acted_on} <= set(announced["event_types"])
+    assert [each["end_reason"] for each in acted_on] == [None, None, "stream_lost", "stream_lost"]
+    assert {(each["rule"], each["label"]) for each in acted_on} == {(first.rule, first.label)}
 
 
 def test_the_picture_of_an_event_is_there_for_who_comes_late(
@@ -292,8 +339,8 @@ def test_a_broker_that_went_away_gets_it_when_it_is_back(sink: Mqtt, broker: Bro
     broker.start()
     again = Reader(broker.port)
     _until_told(sink, 2, first.updated())
-    assert json.loads(again.wait_for("gesta/home/hall/event"))["revision"] == 1
     again.wait_for("gesta/home/hall/moving/state", until(b"ON"))
+    assert json.loads(again.wait_for("gesta/home/hall/event"))["revision"] == 1
     again.close()
 
 
@@ -391,12 +438,64 @@ def test_a_revision_announces_what_is_new_and_deletes_what_is_gone(
     sink.tell(1, event().ended("disabled"))  # of the rule that is gone: told, and nothing kept
     assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "disabled"
     sink.close()
-    late = Reader(broker.port)
-    deadline_s = time.monotonic() + 1.0  # a broker tells what it keeps at once
-    kept = set()
-    while (left_s := deadline_s - time.monotonic()) > 0:
-        with contextlib.suppress(queue.Empty):
-            kept.add(late.heard.get(timeout=left_s)[0])
+    kept = _kept(broker)
     assert "gesta/home/hall/falling/state" in kept
     assert not [topic for topic in kept if "moving" in topic or "yard" in topic]
+
+
+def test_a_new_start_deletes_what_the_configuration_had_before(broker: Broker) -> None:
+    before = mqtt(broker.port)
+    before.tell(1, event())
+    before.close()
+    assert _kept(broker)["gesta/home/hall/moving/state"] == b"ON"
+    after = mqtt(broker.port, cameras={"hall": [rule(name="falling")]})
+    after.open()
+    deadline_s = time.monotonic() + SOON_S
+    while "gesta/home/hall/moving/state" in (kept := _kept(broker)):
+        assert time.monotonic() < deadline_s
+    after.close()
+    assert "gesta/home/hall/falling/state" in kept
+    assert not [topic for topic in kept if "moving" in topic or "yard" in topic]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        None,
+        b"no list",
+        b'["homeassistant/light/lamp/config", "gesta/away/gate/moving/state", "gesta/home/+"]',
+    ],
+)
+def test_and_nothing_of_anybody_else(broker: Broker, written: bytes | None) -> None:
+    other = mqtt(broker.port, store="other.sqlite", cameras={"gate": [rule()]})
+    other.tell(1, replace(event(), camera="gate"))
+    lamp = paho.Client(CallbackAPIVersion.VERSION2)
+    lamp.connect("127.0.0.1", broker.port)
+    lamp.loop_start()
+    others = {"homeassistant/light/lamp/config": b"{}", "gesta/away/gate/moving/state": b"ON"}
+    for topic, payload in others.items():
+        lamp.publish(topic, payload, qos=1, retain=True).wait_for_publish(SOON_S)
+    sink = mqtt(broker.port)
+    if written is not None:
+        lamp.publish(sink._kept, written, qos=1, retain=True).wait_for_publish(SOON_S)
+    for sequence in (2, 3):  # by the second, it has read what was written
+        sink.tell(sequence, event())
+    kept = _kept(broker)
+    assert kept["gesta/home/gate/moving/state"] == b"ON"
+    assert others.items() <= kept.items()
+    for client in (lamp, sink._client):
+        client.disconnect()
+        client.loop_stop()
+    other.close()
+
+
+def _kept(broker: Broker) -> dict[str, bytes]:
+    """What a broker keeps: it tells of that before it takes anything else."""
+    late = Reader(broker.port)
+    late.client.publish("over")
+    kept = {}
+    while (said := late.heard.get(timeout=SOON_S))[0] != "over":
+        topic, payload, retained = said
+        kept |= {topic: payload} if retained else {}
     late.close()
+    return kept
