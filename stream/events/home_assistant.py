@@ -31,8 +31,11 @@ def discovery(
     node_availability: str,
     cameras: Mapping[str, Sequence[RuleConfig]],
 ) -> dict[str, str]:
-    """Payloads (JSON) by topic: for each camera a device with an event entity, a picture, and a
-    binary sensor a rule.
+    """Payloads (JSON) by topic: for each camera a device with an event entity, a picture, a sensor
+    whether it is live, and a binary sensor a rule.
+
+    A rule's sensor means nothing while the camera is away. Events do: that the stream was lost amid
+    one, and its picture, come after the camera is gone.
 
     prefix: Home Assistant's own, `homeassistant` unless it was changed there. base: of Gesta's
     topics. node_availability: the topic of the daemon's last will.
@@ -41,12 +44,8 @@ def discovery(
     for camera, rules in cameras.items():
         topic = f"{base}/{site}/{camera}"
         own = f"gesta_{camera}_{_digest(site, camera)}"
-        common = {
-            "availability": [
-                {"topic": node_availability},
-                {"topic": f"{topic}/availability"},
-            ],
-            "availability_mode": "all",
+        common: dict[str, Any] = {
+            "availability": [{"topic": node_availability}],
             "qos": 1,
             "device": {
                 "identifiers": [own],
@@ -70,10 +69,22 @@ def discovery(
             "image_topic": f"{topic}/snapshot",
             "content_type": "image/jpeg",
         }
+        found[f"{prefix}/binary_sensor/{own}/config"] = {
+            **common,
+            "unique_id": f"{own}_live",
+            "name": "Camera",
+            "device_class": "connectivity",
+            "entity_category": "diagnostic",
+            "state_topic": f"{topic}/availability",
+            "payload_on": "online",
+            "payload_off": "offline",
+        }
         for rule in rules:
             digest = _digest(site, camera, rule.name)
             found[f"{prefix}/binary_sensor/{own}_{rule.name}_{digest}/config"] = {
                 **common,
+                "availability": [*common["availability"], {"topic": f"{topic}/availability"}],
+                "availability_mode": "all",
                 "unique_id": f"{own}_{digest}",
                 "name": rule.name,
                 "state_topic": f"{topic}/{rule.name}/state",

@@ -193,8 +193,8 @@ def test_names_that_look_the_same_once_joined_are_told_apart() -> None:
         node_availability="gesta/t/node/n/availability",
         cameras={"a": [rule(name="b_c")], "a_b": [rule(name="c")]},
     )
-    assert len(found) == 6
-    assert len({json.loads(payload)["unique_id"] for payload in found.values()}) == 6
+    assert len(found) == 8
+    assert len({json.loads(payload)["unique_id"] for payload in found.values()}) == 8
 
 
 def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
@@ -299,7 +299,9 @@ def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
     sink: Mqtt, reader: Reader
 ) -> None:
     sink.tell(1, event())
-    topic, sensor = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
+    topic, live = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
+    assert live["state_topic"] == "gesta/home/hall/availability"
+    _, sensor = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
     assert sensor["state_topic"] == "gesta/home/hall/moving/state"
     assert {each["topic"] for each in sensor["availability"]} == {
         "gesta/home/node/box/availability",
@@ -311,6 +313,27 @@ def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
     _, announced = announced_as(reader, "homeassistant/event/gesta_yard_")
     assert announced["device"]["name"] == "Gesta yard"
     assert announced["state_topic"] == "gesta/home/yard/event"
+
+
+def test_home_assistant_hears_of_an_event_whose_camera_is_gone() -> None:
+    found = discovery(
+        "homeassistant",
+        base="gesta",
+        site="t",
+        node_availability="gesta/t/node/n/availability",
+        cameras={"hall": [rule()]},
+    )
+    needed = {
+        json.loads(said)["name"]: {each["topic"] for each in json.loads(said)["availability"]}
+        for said in found.values()
+    }
+    daemon, camera = "gesta/t/node/n/availability", "gesta/t/hall/availability"
+    assert needed == {
+        "Event": {daemon},
+        "Last event": {daemon},
+        "Camera": {daemon},
+        "moving": {daemon, camera},
+    }
 
 
 def test_a_camera_that_goes_makes_its_sensors_unavailable(sink: Mqtt, reader: Reader) -> None:
