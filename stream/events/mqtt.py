@@ -11,6 +11,7 @@ DISCOVERY/...                     what Home Assistant makes entities of; retaine
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from stream.events.home_assistant import discovery
 from stream.events.receivers import MqttConfig
 from stream.events.report import report
 from stream.events.rule import RuleConfig
+from stream.events.unreachable import reason_of
 
 ARRIVES_WITHIN_S = 10.0
 KEEPALIVE_S = 30
@@ -74,6 +76,7 @@ class Mqtt:
             clean_session=True,  # the store keeps what hasn't arrived
         )
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         self._client.will_set(self._availability, "offline", qos=1, retain=True)
@@ -177,6 +180,12 @@ class Mqtt:
         with self._lock:
             self._publish_all()
         self._connected.set()
+
+    def _on_connect_fail(self, *given: object) -> None:  # noqa: ARG002
+        # paho calls it while it handles the error, and doesn't hand it on.
+        error = sys.exception()
+        if error is not None:
+            self._refusal = f"can't be reached ({reason_of(error)})"
 
     def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
         self._connected.clear()
