@@ -188,6 +188,9 @@ class Mqtt:
             self._refusal = f"can't be reached ({reason_of(error)})"
 
     def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
+        if self._config.tls and not self._refusal and not self._connected.is_set():
+            # TLS 1.3 refuses a client's certificate after the handshake.
+            self._refusal = "hangs up before it answers; does it want another mqtt.cert?"
         self._connected.clear()
 
     def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002

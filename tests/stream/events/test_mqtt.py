@@ -361,8 +361,19 @@ class TestTls:
             )
             known.tell(1, event())
             known.close()
-            said = refused(mqtt(broker.port, tls=True, ca=str(authority.ca)))
-        assert f"mqtt: 127.0.0.1:{broker.port} " in said
+            without = refused(mqtt(broker.port, tls=True, ca=str(authority.ca)))
+            old = authority.certificate("old", expired=True)
+            expired = refused(
+                mqtt(
+                    broker.port,
+                    tls=True,
+                    ca=str(authority.ca),
+                    cert=str(old.cert),
+                    key=str(old.key),
+                )
+            )
+        words = "hangs up before it answers; does it want another mqtt.cert?"
+        assert without == expired == f"mqtt: 127.0.0.1:{broker.port} {words}"
 
 
 @contextlib.contextmanager
