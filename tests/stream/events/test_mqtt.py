@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import shutil
@@ -27,6 +28,7 @@ from stream.events.mqtt import Mqtt
 from stream.events.receivers import MqttConfig
 from stream.events.report import report
 from stream.events.rule import RuleConfig
+from tests.stream.events.certificates import Authority, Certificate
 from tests.stream.events.drawn import rule
 from tests.stream.events.test_store import event
 
@@ -400,24 +402,67 @@ def test_a_wrong_password_is_a_sentence_without_it(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_tls_checks_the_brokers_certificate(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-out", str(certificate), "-keyout", str(key)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    broker = Broker(tmp_path, "allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
+class TestTls:
+    def test_the_brokers_certificate_is_checked(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path / "authority")
+        good = authority.certificate("good")
+        with tls_broker(tmp_path, good) as broker:
+            trusting = mqtt(broker.port, tls=True, ca=str(authority.ca))
+            trusting.tell(1, event())
+            trusting.close()
+            said = refused(mqtt(broker.port, tls=True))
+        assert said == (
+            f"mqtt: 127.0.0.1:{broker.port} can't be reached (its certificate is refused: unable "
+            "to get local issuer certificate)"
+        )
+
+    def test_one_that_has_expired_is_told_of(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path / "authority")
+        with tls_broker(tmp_path, authority.certificate("old", expired=True)) as broker:
+            said = refused(mqtt(broker.port, tls=True, ca=str(authority.ca)))
+        assert "its certificate is refused: certificate has expired" in said
+
+    def test_a_broker_may_ask_for_ours(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path / "authority")
+        ours = authority.certificate("ours")
+        asks = ("require_certificate true", f"cafile {authority.ca}")
+        with tls_broker(tmp_path, authority.certificate("broker"), *asks) as broker:
+            known = mqtt(
+                broker.port, tls=True, ca=str(authority.ca), cert=str(ours.cert), key=str(ours.key)
+            )
+            known.tell(1, event())
+            known.close()
+            without = refused(mqtt(broker.port, tls=True, ca=str(authority.ca)))
+            old = authority.certificate("old", expired=True)
+            expired = refused(
+                mqtt(
+                    broker.port,
+                    tls=True,
+                    ca=str(authority.ca),
+                    cert=str(old.cert),
+                    key=str(old.key),
+                )
+            )
+        words = "hangs up before it answers; does it want another mqtt.cert?"
+        assert without == expired == f"mqtt: 127.0.0.1:{broker.port} {words}"
+
+
+@contextlib.contextmanager
+def tls_broker(folder: Path, its: Certificate, *lines: str) -> Iterator[Broker]:
+    broker = Broker(
+        folder, "allow_anonymous true", f"certfile {its.cert}", f"keyfile {its.key}", *lines
+    )
     broker.start()
-    trusting = mqtt(broker.port, tls=True, ca=str(certificate))
-    trusting.tell(1, event())
-    trusting.close()
-    doubting = mqtt(broker.port, tls=True)
-    with pytest.raises(DeliveryError, match="can't be reached"):
-        doubting.tell(1, event())
-    doubting.close()
+    yield broker
     broker.stop()
+
+
+def refused(sink: Mqtt) -> str:
+    """What is said when an event can't be told."""
+    with pytest.raises(DeliveryError) as failed:
+        sink.tell(1, event())
+    sink.close()
+    return str(failed.value)
 
 
 @pytest.mark.parametrize(
@@ -500,7 +545,7 @@ def test_and_nothing_of_anybody_else(broker: Broker, written: bytes | None) -> N
         lamp.publish(topic, payload, qos=1, retain=True).wait_for_publish(SOON_S)
     sink = mqtt(broker.port)
     if written is not None:
-        lamp.publish(sink._kept, written, qos=1, retain=True).wait_for_publish(SOON_S)
+        lamp.publish(sink._topics.kept, written, qos=1, retain=True).wait_for_publish(SOON_S)
     for sequence in (2, 3):  # by the second, it has read what was written
         sink.tell(sequence, event())
     kept = _kept(broker)
@@ -515,7 +560,7 @@ def test_and_nothing_of_anybody_else(broker: Broker, written: bytes | None) -> N
 def _kept(broker: Broker) -> dict[str, bytes]:
     """What a broker keeps: it tells of that before it takes anything else."""
     late = Reader(broker.port)
-    late.client.publish("over")
+    late.client.publish("over", qos=1)  # QoS 0 would overtake
     kept = {}
     while (said := late.heard.get(timeout=SOON_S))[0] != "over":
         topic, payload, retained = said
