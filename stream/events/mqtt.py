@@ -169,12 +169,13 @@ class Mqtt:
             self._refusal = f"refuses the connection ({reason})"
             return
         self._refusal = ""
-        self._retain(self._topics.availability, "online")
         client.subscribe(self._topics.kept, qos=1)  # we are sent it before we write it anew
         if self._config.discovery:
             client.subscribe(f"{self._config.discovery}/status", qos=1)
         with self._lock:
             self._publish_all()
+        # Last: what a daemon that was killed left there would count again for a moment.
+        self._retain(self._topics.availability, "online")
         self._connected.set()
 
     def _on_connect_fail(self, *given: object) -> None:  # noqa: ARG002

@@ -169,8 +169,8 @@ def until(payload: bytes) -> Callable[[bytes], bool]:
 
 def test_it_is_there_before_anything_happens(sink: Mqtt, reader: Reader) -> None:
     sink.open()
-    reader.wait_for("gesta/home/node/box/availability", until(b"online"))
     announced_as(reader, "homeassistant/event/gesta_hall_")
+    reader.wait_for("gesta/home/node/box/availability", until(b"online"))
     sink.present("hall", True)
     reader.wait_for("gesta/home/hall/availability", until(b"online"))
 
@@ -353,6 +353,23 @@ def test_a_stop_says_so_and_so_does_a_death(sink: Mqtt, reader: Reader) -> None:
     reader.wait_for("gesta/home/node/box/availability", until(b"online"))  # it came back
     sink.close()
     reader.wait_for("gesta/home/node/box/availability", until(b"offline"))
+
+
+def test_what_a_killed_daemon_left_is_put_right_before_it_counts_again(broker: Broker) -> None:
+    killed = mqtt(broker.port)
+    killed.present("hall", True)
+    killed.tell(1, event())
+    killed.close()
+    again, reader = mqtt(broker.port), Reader(broker.port)
+    again.open()
+    counts = {}
+    while counts.get("gesta/home/node/box/availability") != b"online":
+        topic, payload, _ = reader.heard.get(timeout=SOON_S)
+        counts[topic] = payload
+    assert counts["gesta/home/hall/moving/state"] == b"OFF"
+    assert counts["gesta/home/hall/availability"] == b"offline"
+    for each in (again, reader):
+        each.close()
 
 
 def test_a_broker_that_went_away_gets_it_when_it_is_back(sink: Mqtt, broker: Broker) -> None:
