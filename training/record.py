@@ -5,7 +5,8 @@
 
 Once a stage is trained, what it stands on can't change under it. What may: `stage2` (its heads are
 then trained again), `bundle`, flows beside those prepared, sets to test or calibrate on, and
-phases of `stage1` that haven't begun; the checkpoints know which have.
+phases of `stage1` that haven't begun; the checkpoints know which have. Of `calibration`, what is
+held out of training can't.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ def _standing(recipe: Recipe, weights: str) -> dict[str, Any]:
         "sets": {name: each for name, each in plain["sets"].items() if each["use"] == "train"},
         "prepared": {key: each for key, each in plain["prepared"].items() if key != "flows"},
         "model": {key: each for key, each in plain["model"].items() if key not in LATER},
+        "calibration": {key: plain["calibration"][key] for key in ("hold_out", "seed")},
         "seed": plain["seed"],
         "precision": plain["precision"],
         "--weights": weights,

@@ -51,6 +51,17 @@ def test_what_was_not_trained_yet_may_change(tmp_path: Path) -> None:
             "none",
             r"`sets.jhmdb.split` is 2, and was 1",
         ),
+        # Clips that were trained on can't be held out afterwards.
+        (
+            replace(RECIPE, calibration=replace(RECIPE.calibration, hold_out=0.3)),
+            "none",
+            r"`calibration.hold_out` is 0.3, and was 0.1",
+        ),
+        (
+            replace(RECIPE, calibration=replace(RECIPE.calibration, seed=1)),
+            "none",
+            r"`calibration.seed` is 1, and was 0",
+        ),
         (RECIPE, "imagenet", "`--weights` is 'imagenet', and was 'none'"),
     ],
 )
@@ -71,6 +82,7 @@ def test_the_second_stage_the_bundle_and_the_test_sets_may_change(trained: Path)
         stage2=replace(RECIPE.stage2, iterations=10),
         model=replace(RECIPE.model, hidden_width=8),
         bundle=replace(RECIPE.bundle, name="mine"),
+        calibration=replace(RECIPE.calibration, fusion="probabilities", alarm_s=1.0, idle=()),
     )
     keep_config(trained, changed, "none")
 
