@@ -86,5 +86,5 @@ def test_frames_that_show_nothing_are_judged_false() -> None:
 def test_clips_of_one_source_alone_cannot_be_judged() -> None:
     features = {key: np.zeros((3, 4), np.float32) for key in ("set/a", "set/b")}
     labels, groups = {"set/a": 0, "set/b": 1}, dict.fromkeys(features, "set/video")
-    with pytest.raises(DataError, match="All 2 clips .* one source.*add clips from another"):
+    with pytest.raises(DataError, match=r"All 2 clips .* one source.*add clips from another"):
         judge_frames(features, labels, groups, 2, folds=5, seed=0)

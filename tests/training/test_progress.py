@@ -22,5 +22,5 @@ def test_a_run_that_is_no_folder_gets_a_sentence(tmp_path: Path) -> None:
 
 def test_a_full_disk_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "run.log").symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="No space left on device.*make room"):
+    with pytest.raises(OutputError, match=r"No space left on device.*make room"):
         Progress(log=tmp_path / "run.log").note("done")

@@ -68,7 +68,9 @@ def test_a_stopped_run_ends_with_the_same_weights_and_history(
 
 
 def test_a_loss_that_is_no_number_stops_before_it_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"rgb phase 1 epoch \d.*lower the phase's `learning_rate`"):
+    with pytest.raises(
+        RecipeError, match=r"rgb phase 1 epoch \d.*lower the phase's `learning_rate`"
+    ):
         train(tmp_path / "rgb.pt", (phase(optimiser="sgd", learning_rate=1e30),))
     assert not (tmp_path / "rgb.pt").exists()
 
