@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.arrays import F32
+from training.errors import DataError
 
 _EVERY = 3  # neighbouring frames are near copies; a third of them fits as well
 
@@ -71,8 +72,17 @@ def judge_frames(
     folds: int,
     seed: int,
 ) -> dict[str, NDArray[np.bool_]]:
-    """For each clip's [T, D] a [T] of True where its class's classifier says the frame shows it."""
+    """For each clip's [T, D] a [T] of True where its class's classifier says the frame shows it.
+
+    Raises DataError where all clips are of one source: no classifier could be of others.
+    """
     keys = sorted(features)
+    if len({groups[key] for key in keys}) < 2:
+        raise DataError(
+            f"All {len(keys)} clips of the second stage are cut from one source, as their names "
+            f"say ({keys[0]}), and each has to be judged by classifiers of others: add clips from "
+            "another recording, or rename those that aren't from this one."
+        )
     fold = dict(zip(keys, folds_of([groups[key] for key in keys], folds, seed), strict=True))
     verdicts: dict[str, NDArray[np.bool_]] = {}
     for number in range(folds):

@@ -143,11 +143,16 @@ def cached_features(
 ) -> list[Features]:
     """`views` views of `clips`, each read from `folder` where it lies there from before.
 
-    The file's name has a digest of the stream's weights, so features of older ones aren't taken.
+    The file's name has a digest of all that its features follow from, so that those of older
+    weights, of another side or of fewer clips aren't taken.
     """
-    digest = digest_of(stream)
+    made_of = (digest_of(stream), side, precision, [clip.key for clip in clips])
     found: list[Features] = []
-    paths = [folder / f"{modality}_{name}_view{view}_{digest}.npz" for view in range(views)]
+    paths = [
+        # The centre crop, view 0, is not drawn.
+        folder / f"{modality}_{name}_view{view}_{_digest((made_of, seed if view else None))}.npz"
+        for view in range(views)
+    ]
     computes: SpatialStream | FrozenStream = stream
     if stream.device.type == "cpu" and not all(path.is_file() for path in paths):
         computes = FrozenStream(stream, precision=precision)
@@ -180,6 +185,10 @@ def digest_of(module: nn.Module) -> str:
     for value in module.state_dict().values():
         digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def _digest(described: object) -> str:
+    return hashlib.sha256(repr(described).encode()).hexdigest()[:12]
 
 
 @contextmanager

@@ -18,22 +18,28 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from training.errors import OutputError
+
 
 class Progress:
-    """One bar at a time, and notes that stay. `log`: a file that the notes also go to."""
+    """One bar at a time, and notes that stay. `log`: a file that the notes also go to.
+
+    Raises OutputError where that can't be written.
+    """
 
     def __init__(self, *, log: Path | None = None, console: Console | None = None) -> None:
         self._log = log
         self._console = console or Console(file=sys.stderr)
         if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
+            with _written(log):
+                log.parent.mkdir(parents=True, exist_ok=True)
 
     def note(self, line: str) -> None:
         """Print a line, and keep it in the log with its time."""
         self._console.print(line, highlight=False, markup=False)
         if self._log is not None:
             stamp = time.strftime("%H:%M:%S")
-            with self._log.open("a", encoding="utf-8") as file:
+            with _written(self._log), self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{stamp} {line}\n")
 
     @contextmanager
@@ -49,6 +55,17 @@ class Progress:
         with Bars(*columns, console=self._console, transient=True) as bars:
             bar = bars.add_task(name, total=total)
             yield lambda: bars.advance(bar)
+
+
+@contextmanager
+def _written(log: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{log} can't be written ({error.strerror}): choose another place, or make room and "
+            "run again; what is done is kept."
+        ) from error
 
 
 QUIET = Progress(console=Console(quiet=True))  # for processes that another one leads

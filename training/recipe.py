@@ -251,6 +251,12 @@ def _problem(recipe: Recipe) -> str | None:
         recipe.model_config("none")
     except ValueError as error:
         return f"`model`: {error}"
+    side, size = recipe.model.input_size, recipe.prepared.size
+    if side > min(size):
+        return (
+            f"`model.input_size`, {side}, doesn't fit into `prepared.size`, {list(size)}: prepare "
+            "larger pictures, or take a smaller input"
+        )
     return _flow_problem(recipe)
 
 

@@ -5,7 +5,8 @@
 
 Once a stage is trained, what it stands on can't change under it. What may: `stage2` (its heads are
 then trained again), `bundle`, flows beside those prepared, sets to test or calibrate on, and
-phases of `stage1` that haven't begun; the checkpoints know which have.
+phases of `stage1` that haven't begun; the checkpoints know which have. Of `calibration`, what is
+held out of training can't.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,9 @@ def keep_config(folder: Path, recipe: Recipe, weights: str) -> None:
                 f"{path} was written by another version ({error}): name another --run folder, or "
                 "delete that file to go on at your own risk."
             ) from error
+        both = known.prepared.flows.keys() & recipe.prepared.flows.keys()
         difference = first_difference(
-            _standing(known, before["weights"]), _standing(recipe, weights)
+            _standing(known, before["weights"], both), _standing(recipe, weights, both)
         )
         if difference:
             raise RecipeError(
@@ -106,14 +108,16 @@ def keep_environment(folder: Path, command: str, line: Sequence[str], device: to
     _write(path, {**_read(path), command: started})
 
 
-def _standing(recipe: Recipe, weights: str) -> dict[str, Any]:
-    """What trained weights stand on, in a recipe's words."""
+def _standing(recipe: Recipe, weights: str, flows: Collection[str]) -> dict[str, Any]:
+    """What trained weights stand on, in a recipe's words; of the prepared flows only `flows`."""
     plain = msgspec.to_builtins(recipe)
+    of_flows = {name: each for name, each in plain["prepared"]["flows"].items() if name in flows}
     return {
         "classes": plain["classes"],
         "sets": {name: each for name, each in plain["sets"].items() if each["use"] == "train"},
-        "prepared": {key: each for key, each in plain["prepared"].items() if key != "flows"},
+        "prepared": {**plain["prepared"], "flows": of_flows},
         "model": {key: each for key, each in plain["model"].items() if key not in LATER},
+        "calibration": {key: plain["calibration"][key] for key in ("hold_out", "seed")},
         "seed": plain["seed"],
         "precision": plain["precision"],
         "--weights": weights,

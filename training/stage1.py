@@ -22,6 +22,7 @@ from training.data.batches import Batch, batches, draw
 from training.data.frame_store import StoredClip
 from training.device import CPU, autocast, seed_torch
 from training.distributed import ALONE, Group, Turn
+from training.errors import RecipeError
 from training.history import Curve
 from training.losses import clips_loss, random_blend
 from training.model.build import Modality, ModelConfig
@@ -66,6 +67,7 @@ def train_stage1(
     Raises:
         CheckpointError: `checkpoint` is of another model, or of a run that went another way.
         DeviceError: the processes of `group` can't share a step evenly.
+        RecipeError: the learning rate is so high that the loss isn't a number any more.
     """
     own = described(modality, phases, classes, config, precision=precision, seed=seed)
     resumes = group.leads and checkpoint.is_file()
@@ -148,6 +150,11 @@ def train_stage1(
             took_s = time.monotonic() - started_s
             group.same_buffers(model)
             iteration += steps[number]
+            if not math.isfinite(loss):
+                raise RecipeError(
+                    f"{name}: the loss is {loss}, so the weights are lost: lower the phase's "
+                    f"`learning_rate`, and train in another run folder, or delete {checkpoint}."
+                )
             progress.note(f"{name}: loss {loss:.3f}, right {right:.1%}, {took_s:.0f} s")
             if not group.leads:
                 continue

@@ -8,6 +8,7 @@ Shapes: B batch, N segments, k frames per segment, T ticks of a clip, D feature 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.device import seed_torch
+from training.errors import RecipeError
 from training.features import Features
 from training.history import Curve
 from training.losses import stage2_loss
@@ -71,6 +73,8 @@ def train_stage2(
         clips: by the name of their set, as `settings.draw` names them.
         checkpoint: written every 500 iterations and at the end, and gone on from where it was made
             of the same `trained_on`. history: the run's folder, for its curves.
+
+    Raises RecipeError where the learning rate is so high that the loss isn't a number any more.
     """
     device = head.classifier.weight.device
     classifier = list(head.classifier.parameters())
@@ -121,6 +125,13 @@ def train_stage2(
             seen += 1
             if iteration % _REPORT_EVERY == 0 or iteration == settings.iterations:
                 means = dict(zip(_MEASURED, (sums / seen).tolist(), strict=True))
+                if not math.isfinite(means["loss"]):
+                    raise RecipeError(
+                        f"{modality} key frames {iteration}/{settings.iterations}: the loss is "
+                        f"{means['loss']}, so the weights are lost: lower "
+                        "`stage2.learning_rate`. If that is low already, the first stage has "
+                        "gone that way: look at its losses."
+                    )
                 progress.note(
                     f"{modality} key frames {iteration}/{settings.iterations}: "
                     "loss {loss:.4f} = cross-entropy {cross_entropy:.4f} + regularisation "

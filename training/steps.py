@@ -17,6 +17,7 @@ from training.data.prepare import prepare
 from training.errors import OutputError
 from training.export import export_bundle
 from training.features import MODALITIES, cached_features, digest_of
+from training.lock import locked
 from training.manifest import manifest_fields
 from training.model.build import Modality, build, build_head
 from training.model.key_frames import KeyFrameExploration
@@ -31,7 +32,13 @@ def prepare_data(run: Run, workers: int | None = None) -> None:
     """Decode every clip of every set to frames and flow, in `workers` processes (one a core).
 
     What can't be used is named and counted at the end; a strict run stops there, with DataError.
+    Raises OutputError where another process prepares in the same folder.
     """
+    with locked(run.folder / "store", "prepare", "prepares clips"):
+        _prepare_sets(run, workers)
+
+
+def _prepare_sets(run: Run, workers: int | None) -> None:
     left_out: list[str] = []
     trained: set[str] = set()
     for name in run.recipe.sets:
@@ -64,7 +71,17 @@ def prepare_data(run: Run, workers: int | None = None) -> None:
 
 
 def stage1(run: Run, modality: Modality) -> FrameClassifier:
-    """Train one stream's CNN, or go on with it."""
+    """Train one stream's CNN, or go on with it.
+
+    Raises OutputError where another process trains that stream in the same folder.
+    """
+    if not run.group.leads:
+        return _train_stage1(run, modality)
+    with locked(run.folder, modality, f"trains {modality}"):
+        return _train_stage1(run, modality)
+
+
+def _train_stage1(run: Run, modality: Modality) -> FrameClassifier:
     phases: tuple[Phase, ...] = getattr(run.recipe.stage1, modality)
     flows = {flow for phase in phases for flow in phase.flows}
     return train_stage1(
@@ -89,7 +106,13 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     """Train one stream's head on its frozen CNN, or go on with it, unless that has been done.
 
     A head that was trained on another first stage or by other settings is trained again.
+    Raises OutputError where another process trains that stream in the same folder.
     """
+    with locked(run.folder, modality, f"trains {modality}"):
+        return _train_stage2(run, modality)
+
+
+def _train_stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     first = read_stage1(run, modality)
     settings, seed = run.recipe.stage2, run.recipe.seed + run.recipe.stage2.seed
     torch.manual_seed(seed)

@@ -1,10 +1,12 @@
 """The classifiers that judge frames: balanced, right on easy data, never their own clips' judge."""
 
 import numpy as np
+import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
 from training.binary_classifiers import fit_classifiers, folds_of, judge_frames
+from training.errors import DataError
 
 
 def test_a_group_is_never_on_both_sides() -> None:
@@ -79,3 +81,10 @@ def test_frames_that_show_nothing_are_judged_false() -> None:
     shown = np.stack(list(verdicts.values()))
     assert shown[:, 5:].mean() > 0.95
     assert shown[:, :5].mean() < 0.8
+
+
+def test_clips_of_one_source_alone_cannot_be_judged() -> None:
+    features = {key: np.zeros((3, 4), np.float32) for key in ("set/a", "set/b")}
+    labels, groups = {"set/a": 0, "set/b": 1}, dict.fromkeys(features, "set/video")
+    with pytest.raises(DataError, match=r"All 2 clips .* one source.*add clips from another"):
+        judge_frames(features, labels, groups, 2, folds=5, seed=0)

@@ -1,5 +1,6 @@
 """Features of clips: a crop like the stream's, kept, and never taken from other weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,29 @@ def test_flow_features_are_of_the_stack_that_ends_at_the_tick(clip: StoredClip) 
     with torch.inference_mode():
         expected, _ = stream(crop[None])
     np.testing.assert_allclose(features[0], expected[0].numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_features_are_of_the_side_and_the_clips_that_are_asked_for(
+    tmp_path: Path, clip: StoredClip, stream: SpatialStream
+) -> None:
+    def kept(clips: list[StoredClip], side: int) -> dict[str, np.ndarray]:
+        return cached_features(
+            stream,
+            "rgb",
+            clips,
+            views=1,
+            side=side,
+            seed=0,
+            precision="fp32",
+            folder=tmp_path,
+            name="set",
+            progress=Progress(),
+        )[0]
+
+    of_one, other = kept([clip], 32), replace(clip, key="walk/b")
+    assert set(kept([clip, other], 32)) == {"walk/a", "walk/b"}
+    smaller = kept([clip], 16)["walk/a"]
+    assert not np.allclose(smaller, of_one["walk/a"], atol=1e-3)
 
 
 def test_features_are_kept_for_the_weights_that_made_them(

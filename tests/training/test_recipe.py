@@ -67,6 +67,7 @@ def test_the_recipes_classes_are_those_of_the_official_lists(data_dir: Path, nam
         ('layout = "jhmdb"', 'layout = "jhmdb"\nuse = "test"', "sets.jhmdb.use"),
         ('flows = ["dis", "tvl1"]', 'flows = ["brox"]', r"stage1.flow\[0\].flows.*brox"),
         ('layout = "jhmdb"', 'layout = "jhmdb"\nflows = ["dis", "brox"]', "sets.jhmdb.flows.*brox"),
+        ("size = [300, 224]", "size = [300, 192]", r"input_size`, 224, doesn't fit.*\[300, 192\]"),
         ("seed = 0", "seed = ", "TOML|toml|value|Invalid"),
     ],
 )

@@ -10,11 +10,19 @@ import torch
 from msgspec.structs import replace
 
 from training.commands import find_recipe
+from training.data.preparation import PreparedFlow
 from training.device import CPU
 from training.errors import OutputError, RecipeError
+from training.recipe import Recipe
 from training.record import keep_config, keep_environment, weights_of
 
 RECIPE = find_recipe("jhmdb-scenes")
+
+
+def with_flows(**flows: PreparedFlow) -> Recipe:
+    """The recipe with other flows prepared beside its own, or in their place."""
+    prepared = RECIPE.prepared
+    return replace(RECIPE, prepared=replace(prepared, flows={**prepared.flows, **flows}))
 
 
 @pytest.fixture
@@ -51,6 +59,22 @@ def test_what_was_not_trained_yet_may_change(tmp_path: Path) -> None:
             "none",
             r"`sets.jhmdb.split` is 2, and was 1",
         ),
+        (
+            with_flows(dis=replace(RECIPE.prepared.flows["dis"], bound_px=20.0)),
+            "none",
+            r"`prepared.flows.dis.bound_px` is 20.0, and was 8.0",
+        ),
+        # Clips that were trained on can't be held out afterwards.
+        (
+            replace(RECIPE, calibration=replace(RECIPE.calibration, hold_out=0.3)),
+            "none",
+            r"`calibration.hold_out` is 0.3, and was 0.1",
+        ),
+        (
+            replace(RECIPE, calibration=replace(RECIPE.calibration, seed=1)),
+            "none",
+            r"`calibration.seed` is 1, and was 0",
+        ),
         (RECIPE, "imagenet", "`--weights` is 'imagenet', and was 'none'"),
     ],
 )
@@ -71,8 +95,14 @@ def test_the_second_stage_the_bundle_and_the_test_sets_may_change(trained: Path)
         stage2=replace(RECIPE.stage2, iterations=10),
         model=replace(RECIPE.model, hidden_width=8),
         bundle=replace(RECIPE.bundle, name="mine"),
+        calibration=replace(RECIPE.calibration, fusion="probabilities", alarm_s=1.0, idle=()),
     )
     keep_config(trained, changed, "none")
+
+
+def test_flows_may_be_added_and_taken_out(trained: Path) -> None:
+    keep_config(trained, with_flows(farneback=PreparedFlow()), "none")
+    keep_config(trained, RECIPE, "none")
 
 
 def test_each_command_leaves_its_environment(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.training.stage1_clips import CLASSES, CONFIG, phase, stored_clips, train
 from training.data.batches import batches, draw
-from training.errors import CheckpointError, OutputError
+from training.errors import CheckpointError, OutputError, RecipeError
 from training.model.build import build_frame_classifier
 from training.progress import Progress
 
@@ -65,6 +65,14 @@ def test_a_stopped_run_ends_with_the_same_weights_and_history(
         (2, 2, 8),
     ]
     assert {"stage1", "rgb"} == {lines[0]["stage"], lines[0]["stream"]}
+
+
+def test_a_loss_that_is_no_number_stops_before_it_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"rgb phase 1 epoch \d.*lower the phase's `learning_rate`"
+    ):
+        train(tmp_path / "rgb.pt", (phase(optimiser="sgd", learning_rate=1e30),))
+    assert not (tmp_path / "rgb.pt").exists()
 
 
 def test_the_first_step_is_the_mean_gradient_of_its_clips(tmp_path: Path) -> None:

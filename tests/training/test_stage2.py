@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.errors import RecipeError
 from training.model.key_frames import KeyFrameExploration
 from training.progress import QUIET, Progress
 from training.recipe import Stage2
@@ -87,6 +88,7 @@ def _learn(
     progress: Progress = QUIET,
     trained_on: str = "a",
     classifier_rate: float = 1.0,
+    learning_rate: float = 1e-3,
 ) -> KeyFrameExploration:
     """On noise, with dropout; the learning rate falls at 200 and 400."""
     rng = np.random.default_rng(5)
@@ -104,6 +106,7 @@ def _learn(
             iterations=iterations,
             step_every=200,
             classifier_rate=classifier_rate,
+            learning_rate=learning_rate,
             batch=4,
         ),
         segments=2,
@@ -114,6 +117,12 @@ def _learn(
         trained_on={"stream": trained_on},
         history=folder,
     )
+
+
+def test_a_loss_that_is_no_number_stops_before_it_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"flow key frames 100/600.*lower `stage2.learning_rate`"):
+        _learn(tmp_path, learning_rate=1e30)
+    assert not (tmp_path / "flow_head.pt").exists()
 
 
 def test_the_first_stages_classifier_may_stay_as_it_is(tmp_path: Path) -> None:

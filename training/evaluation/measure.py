@@ -188,6 +188,14 @@ def _note(run: Run, measured: Metrics) -> None:
             f"{entry['data_set']} {entry['split']}, {entry['protocol']}, {entry['streams']}: "
             f"{entry['value']:.1%} ({entry['note']})"
         )
+    for result in measured.results:
+        if result.confusion is None:  # clips show several classes: what such sets are compared by
+            crops = "one crop" if result.crops == 1 else f"{result.crops} crops"
+            run.progress.note(
+                f"{result.data_set} {result.split}, {result.protocol}, mAP: "
+                f"{result.mean_average_precision:.1%} ({result.count} {result.unit}, {crops}, "
+                f"flow {result.flow})"
+            )
     for joined in measured.joined:
         reached = (
             "never" if joined.time_to_correct_s is None else f"{joined.time_to_correct_s:.2f} s"

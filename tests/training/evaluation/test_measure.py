@@ -262,3 +262,37 @@ def test_what_is_wrong_in_a_recipe_is_named(
     (tmp_path / "wrong.toml").write_text(RECIPE.replace(find, replace, 1), encoding="utf-8")
     with pytest.raises(RecipeError, match=named):
         find_recipe(str(tmp_path / "wrong.toml"))
+
+
+def test_where_videos_show_several_classes_the_log_has_their_mean_average_precision(
+    tmp_path: Path,
+) -> None:
+    """THUMOS14's layout: trimmed clips to train on, and videos that show one class or both."""
+    start, end = RECIPE.index("[sets.clips]"), RECIPE.index("[prepared]")
+    text = RECIPE[:start] + '[sets.clips]\nlayout = "thumos14"\n' + RECIPE[end:]
+    start, end = text.index("[calibration]"), text.index("[bundle]")
+    (tmp_path / "tiny.toml").write_text(text[:start] + text[end:], encoding="utf-8")
+    data = tmp_path / "thumos"
+    write_clip(data / "training" / "left" / "a.mp4", frames=3)
+    for name in ("one", "two"):
+        write_clip(data / "test" / f"{name}.mp4", frames=4)
+    (data / "splits").mkdir()
+    (data / "splits" / "test_classes.txt").write_text("one left\ntwo left right\n")
+    run = Run(
+        recipe=read_recipe(tmp_path / "tiny.toml"),
+        folder=tmp_path / "run",
+        data={"clips": data},
+        weights="none",
+        progress=Progress(log=tmp_path / "run" / "run.log"),
+    )
+    for clip in run.split("clips").test:
+        prepare_clip(clip, run.store("clips"))
+    state = {
+        "config": run.config.to_dict(),
+        "state_dict": random_model(run.config, seed=1).state_dict(),
+        "manifest": manifest_fields(run.recipe),
+    }
+    save_checkpoint(run.model_path, state)
+    found = next(each for each in measure.evaluate(run).results if each.protocol == "global")
+    told = f"clips test, global, mAP: {found.mean_average_precision:.1%} (2 clips, one crop, flow"
+    assert told in (run.folder / "run.log").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """Equations (8) to (11), and the lanes: the same numbers one sample at a time."""
 
+import math
+
 import pytest
 import torch
 
@@ -33,6 +35,28 @@ def advance(
     lane = torch.full((len(features),), t % K, dtype=torch.int32)
     *new, scores, logits = step(features, lane, *state)
     return LaneState(*new), scores, logits
+
+
+@torch.no_grad()
+def test_equations_8_to_11_by_hand() -> None:
+    """Two frames, features of width 2. The LSTM's gates are shut or open all the way, so that
+    after a frame of first feature 1 its output is tanh(tanh(20)), else 0: it forgets at once."""
+    head = KeyFrameExploration(width=2, hidden=1, classes=2).eval()
+    for parameter in head.parameters():
+        parameter.zero_()
+    inputs, _, bias, _ = head.lstm.all_weights[0]
+    bias.copy_(torch.tensor([50.0, -50.0, 0.0, 50.0]))  # enter, forget, cell, out
+    inputs[2, 0] = 20.0  # the cell reads the first feature
+    open_output = math.tanh(1.0)  # tanh(20) is 1 in fp32
+    head.attention.weight.fill_(math.log(3) / open_output)  # (10): ln 3 after such a frame, else 0
+    head.attention.bias.fill_(4.0)  # which softmax cancels
+    head.classifier.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    head.classifier.bias.copy_(torch.tensor([0.0, 0.5]))
+    features = torch.tensor([[[[1.0, 8.0], [0.0, 4.0]]]])  # [1, 1, 2, 2]
+    scores, beta = head(features)
+    torch.testing.assert_close(beta, torch.tensor([[[0.75, 0.25]]]))  # (9): 3 and 1 of 4
+    # (11): 3/4 · (1, 8) + 1/4 · (0, 4) = (0.75, 7); the classifier adds a half to the second.
+    torch.testing.assert_close(scores, torch.tensor([[[0.75, 7.5]]]))
 
 
 @torch.no_grad()

@@ -1,5 +1,7 @@
 """Equations (3) to (7): the pyramid's bins, the softmax, the gain, and where gradients go."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,6 +55,41 @@ def test_nearest_bins_by_hand() -> None:
     assert nearest_indices(5, 7) == [0, 1, 1, 2, 3, 3, 4]
     assert nearest_indices(3, 5) == [0, 0, 1, 2, 2]
     assert nearest_indices(1, 4) == [0, 0, 0, 0]
+
+
+@torch.no_grad()
+def test_equations_3_to_7_by_hand() -> None:
+    """One feature on a 3x3 map, weights 1 for the level of three bins, which is the map itself,
+    and 5 for that of one, which softmax cancels as it does the bias."""
+    attention = SpatialAttention(width=1)
+    for level, weight in zip(attention.levels, (5.0, 1.0, 0.0, 0.0), strict=True):
+        level.weight.fill_(weight)
+    attention.bias.fill_(-2.0)
+    # exp of the map is 8 in one place, 4 in two and 1 in six: 22 in all.
+    ln2 = math.log(2)
+    x = torch.tensor([[3 * ln2, 0, 0], [0, 2 * ln2, 0], [0, 0, 2 * ln2]])
+    features, alpha = attention(x.view(1, 1, 3, 3))
+    expected = torch.tensor([[8, 1, 1], [1, 4, 1], [1, 1, 4]]) / 22  # (4)
+    torch.testing.assert_close(alpha, expected[None])
+    # (6): 8/22 · 3 ln 2 + 2 · (4/22 · 2 ln 2) = 40/22 ln 2 in all; (7): the mean of that and of the
+    # map's 7 ln 2 over nine places.
+    assert features.item() == pytest.approx((40 / 22 + 7) / 9 * ln2)
+
+
+@torch.no_grad()
+def test_equation_5_by_hand_with_three_bins_of_a_map_of_seven() -> None:
+    """Bins of three positions every two: the largest of each, given to the nearest positions."""
+    attention = SpatialAttention(width=1)
+    for level, weight in zip(attention.levels, (0.0, 1.0, 0.0, 0.0), strict=True):
+        level.weight.fill_(weight)
+    x = torch.zeros(1, 1, 7, 7)
+    x[0, 0, 2, 6] = math.log(3)  # in the bins of rows 0..2 and 2..4, columns 4..6
+    alpha = attention(x)[1][0]
+    # Rows 0, 1 are the first bin's and 2, 3, 4 the second's; columns 5, 6 the last one's. So ten
+    # of the 49 positions have weight 3, and the others 1.
+    expected = torch.ones(7, 7)
+    expected[:5, 5:] = 3
+    torch.testing.assert_close(alpha, expected / (10 * 3 + 39))
 
 
 def concatenated(attention: SpatialAttention, x: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
+from matplotlib.ticker import MaxNLocator
 
 from engine.arrays import F32, U8
 from engine.attention import mask
@@ -77,6 +78,8 @@ def attention_picture(clip: Explained) -> Figure:
         bars.set_xlim(-0.5, k - 0.5)
         bars.set_ylim(0, 1.15 * max(highest, 1 / k))
         bars.set_xticks([])
+        # As many ticks whatever room there turns out to be: more would push the label out.
+        bars.yaxis.set_major_locator(MaxNLocator(2))
         bars.grid(visible=False, axis="x")
         bars.set_ylabel("temporal", fontsize=6.5)
         bars.tick_params(labelsize=6.5)

@@ -77,7 +77,8 @@ def _draw_stream(axes: Axes, stream: str, lines: Sequence[Line], keys: Sequence[
     ]
     if not points:
         return
-    axes.plot(*zip(*points, strict=True), color=COLOURS[stream], label=NAMES[stream])
+    dot = "." if len(points) == 1 else None  # of which there would be no line to see
+    axes.plot(*zip(*points, strict=True), color=COLOURS[stream], label=NAMES[stream], marker=dot)
     for (before, after), place in zip(pairwise(lines), places, strict=False):
         if before.get("phase") != after.get("phase"):
             axes.axvline(place, color=COLOURS[stream], linewidth=0.6, linestyle=(0, (1, 3)))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from training.report.pictures.attention import Explained, attention_picture, lit
+from training.report.pictures.canvas import DPI
 from training.report.pictures.class_bars import class_bars
 from training.report.pictures.confusion_matrix import confusion_matrix
 from training.report.pictures.curves import training_curves
@@ -70,6 +72,23 @@ def test_a_block_for_each_segment_with_a_bar_for_each_frame_and_stream() -> None
     assert titles == ["0", "2", "4", "6", "8", "10"]
 
 
+def test_the_names_of_rows_lie_inside_the_picture() -> None:
+    """Also where attention is even, and its scale has two decimals."""
+    clip = Explained(
+        frames=np.zeros((30, 64, 64, 3), np.uint8),
+        ticks=tuple(range(30)),
+        spatial={name: np.full((30, 2, 2), 0.25, np.float32) for name in ("rgb", "flow")},
+        temporal={name: np.full((3, 10), 0.1, np.float32) for name in ("rgb", "flow")},
+    )
+    drawn = attention_picture(clip)
+    drawn.set_dpi(DPI)
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    drawn.draw(renderer)
+    names = [axes.yaxis.label for axes in drawn.axes if axes.get_ylabel()]
+    assert len(names) == 3 * 4
+    assert min(name.get_window_extent(renderer).x0 for name in names) >= 0
+
+
 def test_accuracy_stands_over_confidence_in_its_bin() -> None:
     drawn = reliability_diagram([(10, 0.45, 0.3), (30, 1.0, 0.9)], 0.1)
     above, below = drawn.axes
@@ -100,6 +119,8 @@ def test_curves_show_what_there_is() -> None:
     np.testing.assert_allclose(right.lines[0].get_xydata(), [[10, 0.1]])
     assert [each.get_label() for each in later.lines] == ["flow"]
     np.testing.assert_allclose(later.lines[0].get_xydata(), [[5, 0.9]])
+    assert later.lines[0].get_marker() == "."  # a line of one point can't be seen
+    assert line.get_marker() == "None"
 
 
 @pytest.mark.parametrize("history", [[], [{"stage": "unknown"}]])
