@@ -118,7 +118,7 @@ def test_nothing_is_allocated_once_the_cameras_are_there(bundle, opened, fake_dr
     recogniser, taken = Recogniser(bundle, graphs), None
     for t, batch in enumerate(a_day()):
         recogniser.step(batch)
-        if t == 8:  # three guests and two that stay: the most at once
+        if t == 15:  # three guests and three that stay: the most at once
             taken = dict(fake_driver.allocated)
             streams, captured = len(fake_driver.streams), len(fake_cuda.graphs)
         if t % 8 == 7:
