@@ -42,7 +42,10 @@ def captured(work: Callable[[Any], None], stream: Any) -> Replay:
     try:
         work(stream)
     except BaseException:
-        driver.cuda.cuStreamEndCapture(handle)  # which may well say that it has failed
+        # Which says that it has failed, or gives what was captured so far.
+        _, graph = driver.cuda.cuStreamEndCapture(handle)
+        if graph:
+            driver.cuda.cuGraphDestroy(graph)
         raise
     graph = driver.asked("cuStreamEndCapture", handle)
     try:

@@ -11,6 +11,7 @@ from engine.cuda import compilers
 from engine.cuda.compilers import Nvcc, find_compiler
 from engine.cuda.cubin import OPTIONS, cache_name, cubin
 from engine.errors import DeviceFailed, DeviceMissing
+from engine.flow import pictures
 from engine.flow.tvl1_cuda import SOURCE
 from engine.tensorrt import rows
 
@@ -92,7 +93,9 @@ def test_without_a_compiler_the_remedy_is_said(monkeypatch):
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("which", ["_nvrtc", "_nvcc"])
-@pytest.mark.parametrize("source", [SOURCE, rows.SOURCE], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "source", [SOURCE, rows.SOURCE, pictures.SOURCE], ids=lambda path: path.name
+)
 def test_the_kernels_compile(source, which, arch):
     assert _found(which).cubin(source, arch, OPTIONS).startswith(b"\x7fELF")
 
