@@ -53,16 +53,7 @@ class Batches:
             for size, profile in runner.profiles.items():
                 batch = self._batches[size] = _Batch(device, profile)
                 batch.prepare(kernels, launches(size), result, compute)
-            refused = {
-                size: batch.refusal for size, batch in self._batches.items() if batch.refusal
-            }
-            if refused:
-                log.warning(
-                    "%s starts kernel by kernel in batches of %s, since they can't be captured: %s",
-                    runner.name,
-                    " and ".join(map(str, sorted(refused))),
-                    next(iter(refused.values())),
-                )
+            self._tell_of_refusals(runner.name)
         except BaseException:
             self.close()
             raise
