@@ -162,7 +162,7 @@ def _events(arguments: Namespace) -> int:
 
     path = default_store()
     if arguments.config is not None:
-        path = Path(load_config(arguments.config).events.store)
+        path = Path(load_config(arguments.config, only={"events"}).events.store)
     list_events(
         arguments.store or path,
         since=arguments.since,
@@ -234,7 +234,8 @@ def _keys(arguments: Namespace) -> int:
 
     folder = arguments.keys or default_keys()
     if arguments.config is not None:
-        folder = Path(load_config(arguments.config).publish.keys or folder)
+        publish = load_config(arguments.config, only={"publish"}).publish
+        folder = Path(publish.keys or folder)
     keys = KeyFolder(folder)
     if arguments.action == "list":
         for name in keys.names():

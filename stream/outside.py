@@ -185,7 +185,13 @@ def _sinks(config: Config) -> Iterator[Sink]:
     if config.mqtt is not None:
         from stream.events.mqtt import Mqtt
 
-        yield Mqtt(config.mqtt, site=config.site, node=config.node, cameras=rules_by_camera(config))
+        yield Mqtt(
+            config.mqtt,
+            site=config.site,
+            node=config.node,
+            cameras=rules_by_camera(config),
+            store=str(Path(config.events.store).absolute()),
+        )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def load_config(
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     rehearsal: bool = False,
+    only: Collection[str] | None = None,
 ) -> Config:
     """Reads the TOML file, adds the command line's URLs as cam0, cam1, ..., and checks it all.
 
@@ -44,11 +45,15 @@ def load_config(
         environment: where `${NAME}` is looked up; the process's own by default.
         rehearsal: the rules are only tried, on the URLs given: what the file says of its own
             cameras, of receivers and of what is kept is not looked at, and no secret of it needed.
+        only: the top-level keys of the file that are looked at; what the others say may be wrong,
+            and their secrets missing. All of them by default.
 
     Raises:
         ConfigError: with the key's path and what to do.
     """
     tree: dict[str, Any] = {} if path is None else _read(path)
+    if only is not None:
+        tree = {key: value for key, value in tree.items() if key in only}
     if rehearsal:
         tree = {key: value for key, value in tree.items() if key not in _NOT_REHEARSED}
     for key, value in (overrides or {}).items():

@@ -46,6 +46,7 @@ class Reload:
         self._load = load
         self._asked = asked
         self._clock_ns = clock_ns
+        self._told_gone = False
         self._next_look_ns = clock_ns() + LOOK_EVERY_NS
         self._read = self._seen = self._mark()
 
@@ -82,8 +83,13 @@ class Reload:
             return False
         self._next_look_ns = now_ns + LOOK_EVERY_NS
         before, self._seen = self._seen, self._mark()
-        # One that is gone for a moment is being replaced.
-        return self._seen is not None and self._seen == before != self._read
+        if self._seen is None:  # for a moment, where it is being replaced
+            if before is None and not self._told_gone:
+                self._told_gone = True
+                _log.warning("%s is gone; what it said goes on until it is back", self._path)
+            return False
+        self._told_gone = False
+        return self._seen == before != self._read
 
     def _mark(self) -> tuple[int, int, int] | None:
         """What differs once a file was written or replaced; None where it isn't there."""

@@ -1,16 +1,9 @@
-"""An MQTT broker: changes of events, and the state of each rule on each camera for Home Assistant.
-
-BASE/SITE/CAMERA/event            every change as JSON, QoS 1
-BASE/SITE/CAMERA/RULE/state       ON while an event goes on, else OFF; retained
-BASE/SITE/CAMERA/snapshot         the last event's picture, a JPEG, where evidence is kept; retained
-BASE/SITE/CAMERA/availability     online while the camera is live, else offline; retained
-BASE/SITE/node/NODE/availability  online, or offline by last will; retained
-DISCOVERY/...                     what Home Assistant makes entities of; retained
-"""
+"""An MQTT broker: changes of events, and for Home Assistant the state of each rule and camera."""
 
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,6 +12,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -26,9 +20,11 @@ from stream.errors import ConfigError
 from stream.events.courier import DeliveryError
 from stream.events.event import Event
 from stream.events.home_assistant import discovery
+from stream.events.mqtt_topics import Topics
 from stream.events.receivers import MqttConfig
 from stream.events.report import report
 from stream.events.rule import RuleConfig
+from stream.events.unreachable import reason_of
 
 ARRIVES_WITHIN_S = 10.0
 KEEPALIVE_S = 30
@@ -41,6 +37,7 @@ class Mqtt:
 
     Args:
         cameras: by name, the rules that hold for each.
+        store: the event store's path, which no two daemons of a node share.
 
     Raises:
         ConfigError: certificates can't be read.
@@ -55,6 +52,7 @@ class Mqtt:
         site: str,
         node: str,
         cameras: Mapping[str, Sequence[RuleConfig]],
+        store: str,
     ) -> None:
         self._config = config
         self._site = site
@@ -65,18 +63,18 @@ class Mqtt:
         self._refusal = ""
         self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
         self._present = dict.fromkeys(cameras, False)
-        self._gone: set[str] = set()  # topics whose retained message is to be deleted
         self._lock = threading.Lock()  # of what revisions change: paho's thread reads it, too
-        self._availability = f"{config.base}/{site}/node/{node}/availability"
+        self._topics = Topics(config.base, site=site, node=node, store=store)
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"gesta-{site}-{node}-{uuid.uuid4().hex[:8]}",  # two daemons of a host, too
             clean_session=True,  # the store keeps what hasn't arrived
         )
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        self._client.will_set(self._availability, "offline", qos=1, retain=True)
+        self._client.will_set(self._topics.availability, "offline", qos=1, retain=True)
         self._client.reconnect_delay_set(1, 30)
         if config.user is not None:
             self._client.username_pw_set(config.user, config.password)
@@ -98,24 +96,21 @@ class Mqtt:
         if not self._connected.wait(CONNECTS_WITHIN_S) or self._closed.is_set():
             why = self._refusal or "can't be reached"
             raise DeliveryError(f"mqtt: {self._config.address} {why}")
-        topic = f"{self._config.base}/{self._site}/{event.camera}"
         key = (event.camera, event.rule)
         if event.is_open:
             self._open[key] = event.event_id
         elif self._open.get(key) == event.event_id:
             del self._open[key]
-        sent = [
-            self._client.publish(f"{topic}/event", report(sequence, event, node=self._node), qos=1)
-        ]
+        sent = []
         with self._lock:  # what a broker keeps of a camera or a rule that is gone would stay
             rules = [rule.name for rule in self._cameras.get(event.camera, ())]
             if event.rule in rules:
-                state = self._state(*key)
-                sent.append(
-                    self._client.publish(f"{topic}/{event.rule}/state", state, qos=1, retain=True)
-                )
+                sent.append(self._retain(self._topics.state(*key), self._state(*key)))
             if event.camera in self._cameras and (image := _snapshot(event)) is not None:
-                sent.append(self._client.publish(f"{topic}/snapshot", image, qos=1, retain=True))
+                sent.append(self._retain(self._topics.snapshot(event.camera), image))
+        # Last, so that who acts on the change finds the state and the picture that it made.
+        change = report(sequence, event, node=self._node)
+        sent.append(self._client.publish(self._topics.event(event.camera), change, qos=1))
         for each in sent:
             try:
                 each.wait_for_publish(ARRIVES_WITHIN_S)
@@ -135,13 +130,16 @@ class Mqtt:
             self._publish_presence(camera)
 
     def revise(self, cameras: Mapping[str, Sequence[RuleConfig]]) -> None:
-        """Announces what is new, and deletes what the broker keeps of what is gone."""
+        """Announces what is new, and deletes what the broker keeps of what is gone.
+
+        One that can't be reached now is cleaned up once it can be.
+        """
         with self._lock:
             before = self._retained()
             self._cameras = cameras
             self._present = {camera: self._present.get(camera, False) for camera in cameras}
-            self._gone = (self._gone | before) - self._retained()
             if self._connected.is_set() and not self._closed.is_set():
+                self._delete(before)
                 self._publish_all()
 
     def close(self) -> None:
@@ -150,7 +148,7 @@ class Mqtt:
             return
         self._closed.set()
         if self._connected.is_set():
-            self._client.publish(self._availability, "offline", qos=1, retain=True)
+            self._retain(self._topics.availability, "offline")
         self._client.disconnect()
         self._connected.set()  # lets go of a `tell` that waits
         if self._started:
@@ -171,38 +169,63 @@ class Mqtt:
             self._refusal = f"refuses the connection ({reason})"
             return
         self._refusal = ""
-        client.publish(self._availability, "online", qos=1, retain=True)
+        client.subscribe(self._topics.kept, qos=1)  # we are sent it before we write it anew
         if self._config.discovery:
             client.subscribe(f"{self._config.discovery}/status", qos=1)
         with self._lock:
             self._publish_all()
+        # Last: what a daemon that was killed left there would count again for a moment.
+        self._retain(self._topics.availability, "online")
         self._connected.set()
 
+    def _on_connect_fail(self, *given: object) -> None:  # noqa: ARG002
+        # paho calls it while it handles the error, and doesn't hand it on.
+        error = sys.exception()
+        if error is not None:
+            self._refusal = f"can't be reached ({reason_of(error)})"
+
     def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
+        if self._config.tls and not self._refusal and not self._connected.is_set():
+            # TLS 1.3 refuses a client's certificate after the handshake.
+            self._refusal = "hangs up before it answers; does it want another mqtt.cert?"
         self._connected.clear()
 
     def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002
-        """Home Assistant has started anew, and asks who is there."""
-        if message.payload == b"online":
+        if message.topic == self._topics.kept:
+            if message.retain:
+                self._forget(message.payload)
+        elif message.payload == b"online":  # Home Assistant has started anew, and asks who is there
             with self._lock:
                 self._announce()
 
+    def _forget(self, kept: bytes | bytearray) -> None:
+        """Deletes what a broker keeps of cameras and rules that the configuration had before we
+        connected: Home Assistant would show them for ever, and as if nothing ever happened there.
+        """
+        with self._lock:
+            self._delete(self._topics.ours(kept))
+
+    def _delete(self, topics: set[str]) -> None:
+        """Of these topics, those that we have no more."""
+        for topic in sorted(topics - self._retained()):
+            self._retain(topic, b"")
+
     def _publish_all(self) -> None:
-        """All that the broker is to keep."""
-        for topic in self._gone:
-            self._client.publish(topic, b"", qos=1, retain=True)
-        self._gone = set()
+        """All that the broker is to keep, but pictures."""
         self._announce()
         for camera, rules in self._cameras.items():
             self._publish_presence(camera)
             for rule in rules:
-                topic = f"{self._config.base}/{self._site}/{camera}/{rule.name}/state"
-                self._client.publish(topic, self._state(camera, rule.name), qos=1, retain=True)
+                self._retain(self._topics.state(camera, rule.name), self._state(camera, rule.name))
+        self._retain(self._topics.kept, msgspec.json.encode(sorted(self._retained())))
 
     def _publish_presence(self, camera: str) -> None:
-        topic = f"{self._config.base}/{self._site}/{camera}/availability"
         here = "online" if self._present[camera] else "offline"
-        self._client.publish(topic, here, qos=1, retain=True)
+        self._retain(self._topics.presence(camera), here)
+
+    def _retain(self, topic: str, payload: str | bytes) -> paho.MQTTMessageInfo:
+        """Has the broker keep it; of nothing, it keeps nothing."""
+        return self._client.publish(topic, payload, qos=1, retain=True)
 
     def _state(self, camera: str, rule: str) -> str:
         return "ON" if (camera, rule) in self._open else "OFF"
@@ -210,7 +233,7 @@ class Mqtt:
     def _announce(self) -> None:
         """Tells Home Assistant what there is."""
         for topic, payload in self._discovery().items():
-            self._client.publish(topic, payload, qos=1, retain=True)
+            self._retain(topic, payload)
 
     def _discovery(self) -> dict[str, str]:
         if not self._config.discovery:
@@ -219,24 +242,13 @@ class Mqtt:
             self._config.discovery,
             base=self._config.base,
             site=self._site,
-            node_availability=self._availability,
+            node_availability=self._topics.availability,
             cameras=self._cameras,
         )
 
     def _retained(self) -> set[str]:
         """Every topic about the cameras that a broker keeps."""
-        base = f"{self._config.base}/{self._site}"
-        of_cameras = {
-            f"{base}/{camera}/{what}"
-            for camera in self._cameras
-            for what in ("availability", "snapshot")
-        }
-        of_rules = {
-            f"{base}/{camera}/{rule.name}/state"
-            for camera, rules in self._cameras.items()
-            for rule in rules
-        }
-        return of_cameras | of_rules | set(self._discovery())
+        return self._topics.of(self._cameras) | set(self._discovery())
 
 
 def _snapshot(event: Event) -> bytes | None:

@@ -12,6 +12,7 @@ import msgspec
 
 from stream.errors import ConfigError
 from stream.events.rule import unknown
+from stream.plural import counted
 
 _Tick = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -65,9 +66,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         delay = self.median_delay_s
         when = "" if delay is None else f"; they begin {delay:.2f} s after the action (median)"
         return (
-            f"{self.rule}: {self.true_events} of {self.events} events are true"
-            f"{_percent(self.precision)}, {self.true_events} of {self.actions} actions were found"
-            f"{_percent(self.recall)}{when}"
+            f"{self.rule}: {self.true_events} of {counted(self.events, 'event')} true"
+            f"{_percent(self.precision)}, {self.true_events} of "
+            f"{counted(self.actions, 'action')} found{_percent(self.recall)}{when}"
         )
 
 

@@ -25,6 +25,7 @@ from stream.events.event import Event
 from stream.events.receivers import WebhookConfig
 from stream.events.report import report
 from stream.events.rule import RuleConfig
+from stream.events.unreachable import reason_of
 
 # It logs whole paths, in which webhooks keep their secrets.
 logging.getLogger("urllib3").setLevel(logging.WARNING)
@@ -85,7 +86,7 @@ class Webhook:
             answer.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise DeliveryError(
-                f"{self.name}: {self._host} can't be reached ({_reason(error)})"
+                f"{self.name}: {self._host} can't be reached ({reason_of(error)})"
             ) from error
         if not 200 <= answer.status < 300:
             raise DeliveryError(f"{self.name}: {self._host} answers {answer.status}")
@@ -105,8 +106,3 @@ def _key(secret: str) -> bytes:
     if secret.startswith("whsec_"):
         return base64.b64decode(secret.removeprefix("whsec_"))
     return secret.encode()
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the URL that urllib3 puts into its messages."""
-    return type(error).__name__

@@ -54,12 +54,15 @@ def test_an_import_is_interrupted_when_it_is_done(
     (tmp_path / f"swallows_{name}.py").write_text(SWALLOWS.format(name=name))
     monkeypatch.syspath_prepend(str(tmp_path))
     interrupt_on_signals(Event())
-    module = None
-    with pytest.raises(KeyboardInterrupt):
-        module = importlib.import_module(f"swallows_{name}")
+    imported = []
+
+    def work() -> None:
+        imported.append(importlib.import_module(f"swallows_{name}"))
         time.sleep(5)
-    assert module is not None
-    assert module.whole
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert imported[0].whole
 
 
 def test_one_that_came_before_interrupts_at_once() -> None:

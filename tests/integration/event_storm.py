@@ -39,7 +39,9 @@ def play(store_path: Path, url: str, broker_port: int, first: int, count: int) -
     if broker_port:
         config = MqttConfig(host="127.0.0.1", port=broker_port)
         cameras = {camera: [rule()] for camera in CAMERAS}
-        sinks.append(mqtt.Mqtt(config, site="home", node="b", cameras=cameras))
+        sinks.append(
+            mqtt.Mqtt(config, site="home", node="b", cameras=cameras, store=str(store_path))
+        )
     couriers = [Courier(store_path, sink) for sink in sinks]
 
     def wake() -> None:

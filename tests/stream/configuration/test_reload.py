@@ -79,6 +79,19 @@ def test_a_file_that_is_gone_for_a_moment_changes_nothing(file):
     assert names(file.looks(2)[1]) == ["yard"]
 
 
+def test_a_file_that_stays_away_is_told_of_once_and_changes_nothing(file, caplog):
+    file.path.unlink()
+    assert file.looks(1) == [None]
+    assert not caplog.messages  # it may be in the midst of being replaced
+    assert file.looks(4) == [None] * 4
+    assert caplog.messages == [f"{file.path} is gone; what it said goes on until it is back"]
+    file.write(TWO)
+    assert names(file.looks(3)[1]) == ["yard"]
+    file.path.unlink()
+    file.looks(3)
+    assert len(caplog.messages) == 2
+
+
 def test_asked_for_it_is_read_at_once(file):
     file.write(TWO)
     file.asked.set()

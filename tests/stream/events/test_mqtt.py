@@ -10,12 +10,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from msgspec.structs import replace
 from paho.mqtt.enums import CallbackAPIVersion
 
 from stream.errors import ConfigError
@@ -25,6 +26,9 @@ from stream.events.evidence import Evidence, SnapshotFile
 from stream.events.home_assistant import discovery
 from stream.events.mqtt import Mqtt
 from stream.events.receivers import MqttConfig
+from stream.events.report import report
+from stream.events.rule import RuleConfig
+from tests.stream.events.certificates import Authority, Certificate
 from tests.stream.events.drawn import rule
 from tests.stream.events.test_store import event
 
@@ -137,9 +141,16 @@ def reader(broker: Broker) -> Iterator[Reader]:
     reader.close()
 
 
-def mqtt(port: int, **given: object) -> Mqtt:
+def mqtt(
+    port: int,
+    *,
+    cameras: Mapping[str, Sequence[RuleConfig]] | None = None,
+    store: str = "events.sqlite",
+    **given: object,
+) -> Mqtt:
     config = MqttConfig(host="127.0.0.1", port=port, **given)  # type: ignore[arg-type]
-    return Mqtt(config, site="home", node="box", cameras={"hall": [rule()], "yard": []})
+    found = {"hall": [rule()], "yard": []} if cameras is None else cameras
+    return Mqtt(config, site="home", node="box", cameras=found, store=store)
 
 
 def announced_as(reader: Reader, beginning: str) -> tuple[str, dict[str, Any]]:
@@ -158,8 +169,8 @@ def until(payload: bytes) -> Callable[[bytes], bool]:
 
 def test_it_is_there_before_anything_happens(sink: Mqtt, reader: Reader) -> None:
     sink.open()
-    reader.wait_for("gesta/home/node/box/availability", until(b"online"))
     announced_as(reader, "homeassistant/event/gesta_hall_")
+    reader.wait_for("gesta/home/node/box/availability", until(b"online"))
     sink.present("hall", True)
     reader.wait_for("gesta/home/hall/availability", until(b"online"))
 
@@ -184,19 +195,57 @@ def test_names_that_look_the_same_once_joined_are_told_apart() -> None:
         node_availability="gesta/t/node/n/availability",
         cameras={"a": [rule(name="b_c")], "a_b": [rule(name="c")]},
     )
-    assert len(found) == 6
-    assert len({json.loads(payload)["unique_id"] for payload in found.values()}) == 6
+    assert len(found) == 8
+    assert len({json.loads(payload)["unique_id"] for payload in found.values()}) == 8
 
 
 def test_a_change_and_the_state_it_makes(sink: Mqtt, reader: Reader) -> None:
     first = event()
     sink.tell(1, first)
+    reader.wait_for("gesta/home/hall/moving/state", until(b"ON"))
     told = json.loads(reader.wait_for("gesta/home/hall/event"))
     assert (told["event_id"], told["phase"], told["sequence"]) == (first.event_id, "start", 1)
-    reader.wait_for("gesta/home/hall/moving/state", until(b"ON"))
     sink.tell(2, first.ended("below_exit"))
-    assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "below_exit"
     reader.wait_for("gesta/home/hall/moving/state", until(b"OFF"))
+    assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "below_exit"
+
+
+def test_who_acts_on_a_change_finds_the_state_and_the_picture_it_made(
+    sink: Mqtt, reader: Reader, tmp_path: Path
+) -> None:
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"\xff\xd8 a picture")
+    file = SnapshotFile(uri=picture.as_uri(), sha256="", at="2027-01-15T08:00:00.000000Z")
+    over = event().ended("below_exit")
+    sink.tell(1, over.kept(Evidence(snapshot=file)))
+    reader.wait_for("gesta/home/hall/event")
+    told = [reader.heard.get_nowait()[0] for _ in range(reader.heard.qsize())]
+    assert not [topic for topic in told if topic.endswith(("moving/state", "snapshot"))]
+
+
+def test_home_assistant_is_told_of_an_end_once_and_then_of_what_was_kept(tmp_path: Path) -> None:
+    template = pytest.importorskip("jinja2").Environment()
+    template.filters["to_json"] = json.dumps
+    found = discovery(
+        "homeassistant",
+        base="gesta",
+        site="t",
+        node_availability="gesta/t/node/n/availability",
+        cameras={"hall": []},
+    )
+    announced = next(json.loads(said) for topic, said in found.items() if "/event/" in topic)
+    seen = template.from_string(announced["value_template"])
+    first = event()
+    over = first.ended("stream_lost")
+    changes = [first, first.updated(), over, over.kept(Evidence(error="no packets"))]
+    acted_on = [
+        json.loads(seen.render(value_json=json.loads(report(0, change, node="box"))))
+        for change in changes
+    ]
+    assert [each["event_type"] for each in acted_on] == ["start", "update", "end", "evidence"]
+    assert {each["event_type"] for each in acted_on} <= set(announced["event_types"])
+    assert [each["end_reason"] for each in acted_on] == [None, None, "stream_lost", "stream_lost"]
+    assert {(each["rule"], each["label"]) for each in acted_on} == {(first.rule, first.label)}
 
 
 def test_the_picture_of_an_event_is_there_for_who_comes_late(
@@ -252,7 +301,9 @@ def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
     sink: Mqtt, reader: Reader
 ) -> None:
     sink.tell(1, event())
-    topic, sensor = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
+    topic, live = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
+    assert live["state_topic"] == "gesta/home/hall/availability"
+    _, sensor = announced_as(reader, "homeassistant/binary_sensor/gesta_hall_")
     assert sensor["state_topic"] == "gesta/home/hall/moving/state"
     assert {each["topic"] for each in sensor["availability"]} == {
         "gesta/home/node/box/availability",
@@ -264,6 +315,27 @@ def test_home_assistant_finds_a_device_a_camera_and_again_when_it_starts_anew(
     _, announced = announced_as(reader, "homeassistant/event/gesta_yard_")
     assert announced["device"]["name"] == "Gesta yard"
     assert announced["state_topic"] == "gesta/home/yard/event"
+
+
+def test_home_assistant_hears_of_an_event_whose_camera_is_gone() -> None:
+    found = discovery(
+        "homeassistant",
+        base="gesta",
+        site="t",
+        node_availability="gesta/t/node/n/availability",
+        cameras={"hall": [rule()]},
+    )
+    needed = {
+        json.loads(said)["name"]: {each["topic"] for each in json.loads(said)["availability"]}
+        for said in found.values()
+    }
+    daemon, camera = "gesta/t/node/n/availability", "gesta/t/hall/availability"
+    assert needed == {
+        "Event": {daemon},
+        "Last event": {daemon},
+        "Camera": {daemon},
+        "moving": {daemon, camera},
+    }
 
 
 def test_a_camera_that_goes_makes_its_sensors_unavailable(sink: Mqtt, reader: Reader) -> None:
@@ -283,6 +355,23 @@ def test_a_stop_says_so_and_so_does_a_death(sink: Mqtt, reader: Reader) -> None:
     reader.wait_for("gesta/home/node/box/availability", until(b"offline"))
 
 
+def test_what_a_killed_daemon_left_is_put_right_before_it_counts_again(broker: Broker) -> None:
+    killed = mqtt(broker.port)
+    killed.present("hall", True)
+    killed.tell(1, event())
+    killed.close()
+    again, reader = mqtt(broker.port), Reader(broker.port)
+    again.open()
+    counts = {}
+    while counts.get("gesta/home/node/box/availability") != b"online":
+        topic, payload, _ = reader.heard.get(timeout=SOON_S)
+        counts[topic] = payload
+    assert counts["gesta/home/hall/moving/state"] == b"OFF"
+    assert counts["gesta/home/hall/availability"] == b"offline"
+    for each in (again, reader):
+        each.close()
+
+
 def test_a_broker_that_went_away_gets_it_when_it_is_back(sink: Mqtt, broker: Broker) -> None:
     first = event()
     sink.tell(1, first)
@@ -292,8 +381,8 @@ def test_a_broker_that_went_away_gets_it_when_it_is_back(sink: Mqtt, broker: Bro
     broker.start()
     again = Reader(broker.port)
     _until_told(sink, 2, first.updated())
-    assert json.loads(again.wait_for("gesta/home/hall/event"))["revision"] == 1
     again.wait_for("gesta/home/hall/moving/state", until(b"ON"))
+    assert json.loads(again.wait_for("gesta/home/hall/event"))["revision"] == 1
     again.close()
 
 
@@ -330,24 +419,67 @@ def test_a_wrong_password_is_a_sentence_without_it(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_tls_checks_the_brokers_certificate(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-out", str(certificate), "-keyout", str(key)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    broker = Broker(tmp_path, "allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
+class TestTls:
+    def test_the_brokers_certificate_is_checked(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path / "authority")
+        good = authority.certificate("good")
+        with tls_broker(tmp_path, good) as broker:
+            trusting = mqtt(broker.port, tls=True, ca=str(authority.ca))
+            trusting.tell(1, event())
+            trusting.close()
+            said = refused(mqtt(broker.port, tls=True))
+        assert said == (
+            f"mqtt: 127.0.0.1:{broker.port} can't be reached (its certificate is refused: unable "
+            "to get local issuer certificate)"
+        )
+
+    def test_one_that_has_expired_is_told_of(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path / "authority")
+        with tls_broker(tmp_path, authority.certificate("old", expired=True)) as broker:
+            said = refused(mqtt(broker.port, tls=True, ca=str(authority.ca)))
+        assert "its certificate is refused: certificate has expired" in said
+
+    def test_a_broker_may_ask_for_ours(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path / "authority")
+        ours = authority.certificate("ours")
+        asks = ("require_certificate true", f"cafile {authority.ca}")
+        with tls_broker(tmp_path, authority.certificate("broker"), *asks) as broker:
+            known = mqtt(
+                broker.port, tls=True, ca=str(authority.ca), cert=str(ours.cert), key=str(ours.key)
+            )
+            known.tell(1, event())
+            known.close()
+            without = refused(mqtt(broker.port, tls=True, ca=str(authority.ca)))
+            old = authority.certificate("old", expired=True)
+            expired = refused(
+                mqtt(
+                    broker.port,
+                    tls=True,
+                    ca=str(authority.ca),
+                    cert=str(old.cert),
+                    key=str(old.key),
+                )
+            )
+        words = "hangs up before it answers; does it want another mqtt.cert?"
+        assert without == expired == f"mqtt: 127.0.0.1:{broker.port} {words}"
+
+
+@contextlib.contextmanager
+def tls_broker(folder: Path, its: Certificate, *lines: str) -> Iterator[Broker]:
+    broker = Broker(
+        folder, "allow_anonymous true", f"certfile {its.cert}", f"keyfile {its.key}", *lines
+    )
     broker.start()
-    trusting = mqtt(broker.port, tls=True, ca=str(certificate))
-    trusting.tell(1, event())
-    trusting.close()
-    doubting = mqtt(broker.port, tls=True)
-    with pytest.raises(DeliveryError, match="can't be reached"):
-        doubting.tell(1, event())
-    doubting.close()
+    yield broker
     broker.stop()
+
+
+def refused(sink: Mqtt) -> str:
+    """What is said when an event can't be told."""
+    with pytest.raises(DeliveryError) as failed:
+        sink.tell(1, event())
+    sink.close()
+    return str(failed.value)
 
 
 @pytest.mark.parametrize(
@@ -391,12 +523,64 @@ def test_a_revision_announces_what_is_new_and_deletes_what_is_gone(
     sink.tell(1, event().ended("disabled"))  # of the rule that is gone: told, and nothing kept
     assert json.loads(reader.wait_for("gesta/home/hall/event"))["end_reason"] == "disabled"
     sink.close()
-    late = Reader(broker.port)
-    deadline_s = time.monotonic() + 1.0  # a broker tells what it keeps at once
-    kept = set()
-    while (left_s := deadline_s - time.monotonic()) > 0:
-        with contextlib.suppress(queue.Empty):
-            kept.add(late.heard.get(timeout=left_s)[0])
+    kept = _kept(broker)
     assert "gesta/home/hall/falling/state" in kept
     assert not [topic for topic in kept if "moving" in topic or "yard" in topic]
+
+
+def test_a_new_start_deletes_what_the_configuration_had_before(broker: Broker) -> None:
+    before = mqtt(broker.port)
+    before.tell(1, event())
+    before.close()
+    assert _kept(broker)["gesta/home/hall/moving/state"] == b"ON"
+    after = mqtt(broker.port, cameras={"hall": [rule(name="falling")]})
+    after.open()
+    deadline_s = time.monotonic() + SOON_S
+    while [topic for topic in _kept(broker) if "moving" in topic or "yard" in topic]:
+        assert time.monotonic() < deadline_s
+    kept = _kept(broker)
+    after.close()
+    assert "gesta/home/hall/falling/state" in kept
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        None,
+        b"no list",
+        b'["homeassistant/light/lamp/config", "gesta/away/gate/moving/state", "gesta/home/+"]',
+    ],
+)
+def test_and_nothing_of_anybody_else(broker: Broker, written: bytes | None) -> None:
+    other = mqtt(broker.port, store="other.sqlite", cameras={"gate": [rule()]})
+    other.tell(1, replace(event(), camera="gate"))
+    lamp = paho.Client(CallbackAPIVersion.VERSION2)
+    lamp.connect("127.0.0.1", broker.port)
+    lamp.loop_start()
+    others = {"homeassistant/light/lamp/config": b"{}", "gesta/away/gate/moving/state": b"ON"}
+    for topic, payload in others.items():
+        lamp.publish(topic, payload, qos=1, retain=True).wait_for_publish(SOON_S)
+    sink = mqtt(broker.port)
+    if written is not None:
+        lamp.publish(sink._topics.kept, written, qos=1, retain=True).wait_for_publish(SOON_S)
+    for sequence in (2, 3):  # by the second, it has read what was written
+        sink.tell(sequence, event())
+    kept = _kept(broker)
+    assert kept["gesta/home/gate/moving/state"] == b"ON"
+    assert others.items() <= kept.items()
+    for client in (lamp, sink._client):
+        client.disconnect()
+        client.loop_stop()
+    other.close()
+
+
+def _kept(broker: Broker) -> dict[str, bytes]:
+    """What a broker keeps: it tells of that before it takes anything else."""
+    late = Reader(broker.port)
+    late.client.publish("over", qos=1)  # QoS 0 would overtake
+    kept = {}
+    while (said := late.heard.get(timeout=SOON_S))[0] != "over":
+        topic, payload, retained = said
+        kept |= {topic: payload} if retained else {}
     late.close()
+    return kept

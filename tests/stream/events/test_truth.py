@@ -33,7 +33,7 @@ def test_each_action_has_one_event_and_each_event_one_action() -> None:
     assert found.recall == 1.0
     assert found.median_delay_s == pytest.approx(1.0)  # of 0.4, 1 and 2.5
     assert str(found) == (
-        "any: 3 of 5 events are true (60%), 3 of 3 actions were found (100%); they begin 1.00 s "
+        "any: 3 of 5 events true (60%), 3 of 3 actions found (100%); they begin 1.00 s "
         "after the action (median)"
     )
 
@@ -51,7 +51,7 @@ def test_an_event_over_two_actions_has_found_one() -> None:
 def test_without_events_or_actions_there_is_no_share() -> None:
     found = agree("falls", ["fall"], [], TRUTH, window_s=1.2)
     assert (found.precision, found.recall) == (None, None)
-    assert str(found) == "falls: 0 of 0 events are true, 0 of 0 actions were found"
+    assert str(found) == "falls: 0 of 0 events true, 0 of 0 actions found"
 
 
 def test_a_scenes_truth_is_read_in_seconds(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import hashlib
 import hmac
 import json
 import logging
+import shutil
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,7 @@ from stream.errors import ConfigError
 from stream.events.courier import DeliveryError
 from stream.events.receivers import WebhookConfig
 from stream.events.webhook import Webhook
+from tests.stream.events.certificates import Authority
 from tests.stream.events.test_store import event
 
 
@@ -166,9 +170,31 @@ def test_nobody_there_is_a_sentence_without_a_secret() -> None:
     sink = webhook("http://me:secret@127.0.0.1:9/token")
     with pytest.raises(DeliveryError) as failed:
         sink.tell(1, event())
-    assert "http://127.0.0.1:9 can't be reached" in str(failed.value)
+    assert "http://127.0.0.1:9 can't be reached (Connection refused)" in str(failed.value)
     assert "secret" not in str(failed.value)
     assert "token" not in str(failed.value)
+    sink.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.parametrize("expired", [False, True])
+def test_its_certificate_is_checked(receiver: Receiver, tmp_path: Path, expired: bool) -> None:
+    authority = Authority(tmp_path / "authority")
+    its = authority.certificate("vms", expired=expired)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(its.cert, its.key)
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+    sink = webhook(f"https://{receiver.address}/hook", ca=str(authority.ca))
+    if expired:
+        with pytest.raises(DeliveryError) as failed:
+            sink.tell(1, event())
+        assert str(failed.value) == (
+            f"webhook:vms: https://{receiver.address} can't be reached (its certificate is "
+            "refused: certificate has expired)"
+        )
+    else:
+        sink.tell(1, event())
+    assert len(receiver.posts) == (0 if expired else 1)
     sink.close()
 
 

@@ -207,7 +207,9 @@ def test_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "gesta.toml").write_text(f'[publish]\nkeys = "{tmp_path / "keys"}"\n')
+    (tmp_path / "gesta.toml").write_text(
+        f'[publish]\nkeys = "{tmp_path / "keys"}"\n[http]\ntoken = "${{NOSUCH}}"\n'
+    )
     given = ("--config", "gesta.toml")
     assert main(["keys", "new", "desk", *given]) == 0
     assert "gesta watch ENDPOINT --key desk.key" in capsys.readouterr().out
