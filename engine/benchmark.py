@@ -31,10 +31,10 @@ from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.errors import EngineError
 from engine.flow.open import open_flow
+from engine.graphs import Graphs
 from engine.lanes import Lanes, lane_step
 from engine.manifest import Manifest
 from engine.preprocess import grey
-from engine.runners.runner import Graphs
 
 FLOW_SIZES_PX = ((224, 176), (340, 256))  # (w, h): the default bundle's, the paper's
 

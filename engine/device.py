@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from engine.bundle import Bundle
 from engine.errors import DeviceMissing, RunnerError
+from engine.graphs import Graphs
 from engine.machine import describe_machine
 from engine.openvino_graphs import open_on_cpu
-from engine.runners.runner import Graphs
 from engine.tensorrt_graphs import open_on_gpu
 
 __all__ = ["DEVICES", "PRECISIONS", "describe_machine", "open_graphs"]

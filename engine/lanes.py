@@ -47,32 +47,19 @@ def initial_state(*, batch: int, lanes: int, hidden: int, width: int) -> dict[st
     }
 
 
-class Lanes:
-    """One stream of one camera: the head's state, and the scores and logits still needed.
+class Window:
+    """One stream of one camera: the scores and logits that its answers still need.
 
-    segments (N), lanes (k), hidden (H), width (D), classes (C): the bundle's.
+    segments (N), lanes (k), classes (C): the bundle's. samples: how many have entered.
     """
 
-    def __init__(self, *, segments: int, lanes: int, hidden: int, width: int, classes: int) -> None:
+    def __init__(self, *, segments: int, lanes: int, classes: int) -> None:
         self._segments, self._lanes = segments, lanes
-        self.state = initial_state(batch=1, lanes=lanes, hidden=hidden, width=width)
-        self.feature: F32 = np.zeros((1, width), np.float32)  # the newest one
-        self.samples = 0  # that have entered
+        self.samples = 0
         # Rings, by sample number: S reaches back (N - 1) k samples, attention N k.
         self._whole = np.zeros(((segments - 1) * lanes + 1, classes), np.float32)
         self._logits = np.zeros((segments * lanes, lanes), np.float32)
         self._partial: F32 = np.zeros(classes, np.float32)
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Lanes:
-        """Lanes of a bundle's shape."""
-        return cls(
-            segments=manifest.segments,
-            lanes=manifest.frames_per_segment,
-            hidden=manifest.hidden_width,
-            width=manifest.feature_width,
-            classes=len(manifest.classes),
-        )
 
     @property
     def lane(self) -> int:
@@ -83,15 +70,14 @@ class Lanes:
         """Let time pass without a step. What the lanes hold is stale for the N k samples after."""
         self.samples += samples
 
-    def advance(self, feature: F32, outputs: dict[str, AnyArray]) -> None:
-        """Take over what the head graph gave for `feature` [1,D]; every array has a batch of 1."""
+    def enter(self, whole: F32, partial: F32, logits: F32) -> None:
+        """Take over what a step gave: the score [C] of the lane that has become a whole segment,
+        lane 0's, and each lane's newest logit [k].
+        """
         t = self.samples
-        self.feature = feature
-        self.state = {name: outputs[f"{name}_out"] for name in STATE}
-        scores = outputs["segment_scores"][0]  # [k,C]
-        self._whole[t % len(self._whole)] = scores[(t + 1) % self._lanes]
-        self._logits[t % len(self._logits)] = outputs["logits"][0]  # [k]
-        self._partial = scores[0]
+        self._whole[t % len(self._whole)] = whole
+        self._logits[t % len(self._logits)] = logits
+        self._partial = partial
         self.samples += 1
 
     def scores(self) -> F32:
@@ -123,6 +109,36 @@ class Lanes:
     @property
     def _whole_segments(self) -> int:
         return min(self.samples // self._lanes, self._segments)
+
+
+class Lanes(Window):
+    """A window with the head's state in the host's memory.
+
+    segments (N), lanes (k), hidden (H), width (D), classes (C): the bundle's.
+    """
+
+    def __init__(self, *, segments: int, lanes: int, hidden: int, width: int, classes: int) -> None:
+        super().__init__(segments=segments, lanes=lanes, classes=classes)
+        self.state = initial_state(batch=1, lanes=lanes, hidden=hidden, width=width)
+        self.feature: F32 = np.zeros((1, width), np.float32)  # the newest one
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Lanes:
+        """Lanes of a bundle's shape."""
+        return cls(
+            segments=manifest.segments,
+            lanes=manifest.frames_per_segment,
+            hidden=manifest.hidden_width,
+            width=manifest.feature_width,
+            classes=len(manifest.classes),
+        )
+
+    def advance(self, feature: F32, outputs: dict[str, AnyArray]) -> None:
+        """Take over what the head graph gave for `feature` [1,D]; every array has a batch of 1."""
+        scores = outputs["segment_scores"][0]  # [k,C]
+        self.enter(scores[(self.lane + 1) % self._lanes], scores[0], outputs["logits"][0])
+        self.feature = feature
+        self.state = {name: outputs[f"{name}_out"] for name in STATE}
 
 
 def lane_step(head: Runner, lanes: Sequence[Lanes], features: F32) -> None:

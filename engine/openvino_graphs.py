@@ -9,8 +9,8 @@ from engine import parity
 from engine.bundle import Bundle
 from engine.cache import cache_dir
 from engine.errors import DeviceMissing, EngineDrift
+from engine.graphs import Graphs
 from engine.machine import describe_machine
-from engine.runners.runner import Graphs
 from engine.signatures import is_head, signature
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ different code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +27,11 @@ from engine.arrays import F32, AnyArray
 from engine.bundle import Bundle
 from engine.calibration import fuse
 from engine.errors import EngineDrift
-from engine.lanes import Lanes, lane_step
+from engine.graphs import Graphs
 from engine.manifest import Manifest
-from engine.runners.runner import Graphs, Runner
+from engine.pipeline import STREAMS, Pipeline, Windows
 
-_OF_FRAMES = ("rgb_features", "flow_features", "rgb_attention", "flow_attention")
+_OF_FRAMES = tuple(f"{s}_{what}" for s in STREAMS for what in ("input", "features", "attention"))
 
 
 @dataclass(frozen=True)
@@ -66,25 +67,20 @@ def pass_gate(bundle: Bundle, graphs: Graphs, progress: Callable[[str], None]) -
 
 
 def measure(bundle: Bundle, graphs: Graphs) -> Parity:
-    """Run the bundle's golden inputs through `graphs`."""
+    """Run the bundle's golden inputs through what `graphs` run by."""
     manifest, golden = bundle.manifest, bundle.golden()
+    pipeline = graphs.pipeline(manifest)
     cnn, attention, window = [], [], []
     for batch in sorted({*graphs.rgb.batches, *graphs.flow.batches}):
-        rgb = _run(graphs.rgb, golden["rgb_input"], batch)
-        flow = _run(graphs.flow, golden["flow_input"], batch)
-        rows = len(rgb["features"])
-        expected = {name: _repeated(golden[name], rows) for name in golden if name in _OF_FRAMES}
-        cnn.append(
-            _difference(
-                _first(graphs, manifest, rgb["features"], flow["features"]),
-                _first(graphs, manifest, expected["rgb_features"], expected["flow_features"]),
-            )
-        )
-        attention.append(_difference(rgb["attention"], expected["rgb_attention"]))
-        attention.append(_difference(flow["attention"], expected["flow_attention"]))
+        for start in range(0, len(golden["rgb_input"]), batch):
+            rows = np.arange(start, start + batch) % len(golden["rgb_input"])
+            part = {name: golden[name][rows] for name in golden if name in _OF_FRAMES}
+            found, maps = _seen(pipeline, manifest, part)
+            cnn.append(_difference(found, _entered(pipeline, manifest, part)))
+            attention += [_difference(maps[s], part[f"{s}_attention"]) for s in STREAMS]
     for batch in sorted({*graphs.rgb_head.batches, *graphs.flow_head.batches}):
         rolling = np.stack([golden["window_probabilities"]] * batch, axis=1)
-        window.append(_difference(_rolling(graphs, manifest, golden, batch), rolling))
+        window.append(_difference(_rolling(pipeline, manifest, golden, batch), rolling))
     tolerance = manifest.tolerated(graphs.precision)
     if tolerance is None:
         raise EngineDrift(
@@ -104,42 +100,52 @@ def require(bundle: Bundle, parity: Parity) -> None:
         )
 
 
-def _first(graphs: Graphs, manifest: Manifest, rgb: F32, flow: F32) -> F32:
-    """The fused probabilities [B,C] of B cameras whose first features are rgb, flow [B,D]."""
-    rgb_lanes, flow_lanes = ([Lanes.of(manifest) for _ in rgb] for _ in range(2))
-    lane_step(graphs.rgb_head, rgb_lanes, rgb)
-    lane_step(graphs.flow_head, flow_lanes, flow)
-    return _fused(rgb_lanes, flow_lanes, manifest)
+def _seen(
+    pipeline: Pipeline, manifest: Manifest, part: Mapping[str, AnyArray]
+) -> tuple[F32, Mapping[str, F32]]:
+    """What B cameras get whose first frames are these: fused probabilities [B,C], and attention."""
+    with _begun(pipeline, len(part["rgb_input"])) as windows:
+        seen = pipeline.step(windows, {s: list(part[f"{s}_input"]) for s in STREAMS})
+        return _fused(windows, manifest), seen.attention
+
+
+def _entered(pipeline: Pipeline, manifest: Manifest, part: Mapping[str, AnyArray]) -> F32:
+    """The same of cameras whose first features are the golden ones: probabilities [B,C]."""
+    with _begun(pipeline, len(part["rgb_features"])) as windows:
+        pipeline.enter(windows, {s: part[f"{s}_features"] for s in STREAMS})
+        return _fused(windows, manifest)
 
 
 def _rolling(
-    graphs: Graphs, manifest: Manifest, golden: Mapping[str, AnyArray], cameras: int
+    pipeline: Pipeline, manifest: Manifest, golden: Mapping[str, AnyArray], cameras: int
 ) -> F32:
     """The fused probabilities [W,cameras,C] at each sample of the golden features."""
-    rgb, flow = ([Lanes.of(manifest) for _ in range(cameras)] for _ in range(2))
     samples = []
-    for from_rgb, from_flow in zip(golden["window_rgb"], golden["window_flow"], strict=True):
-        lane_step(graphs.rgb_head, rgb, np.stack([from_rgb] * cameras))
-        lane_step(graphs.flow_head, flow, np.stack([from_flow] * cameras))
-        samples.append(_fused(rgb, flow, manifest))
+    with _begun(pipeline, cameras) as windows:
+        for features in zip(golden["window_rgb"], golden["window_flow"], strict=True):
+            stacked = {
+                s: np.stack([each] * cameras) for s, each in zip(STREAMS, features, strict=True)
+            }
+            pipeline.enter(windows, stacked)
+            samples.append(_fused(windows, manifest))
     return np.stack(samples)
 
 
-def _run(cnn: Runner, frames: AnyArray, batch: int) -> dict[str, AnyArray]:
-    """All `frames`, `batch` at a time; those that the last batch lacks are the first ones again."""
-    starts = range(0, len(frames), batch)
-    frames = _repeated(frames, len(starts) * batch)
-    parts = [cnn.run({"frames": frames[start : start + batch]}) for start in starts]
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+@contextmanager
+def _begun(pipeline: Pipeline, cameras: int) -> Iterator[Windows]:
+    """New windows of so many cameras, for a while."""
+    windows = {stream: [pipeline.begin(stream) for _ in range(cameras)] for stream in STREAMS}
+    try:
+        yield windows
+    finally:
+        for of_stream in windows.values():
+            for window in of_stream:
+                pipeline.end(window)
 
 
-def _repeated(array: AnyArray, rows: int) -> AnyArray:
-    return array[np.arange(rows) % len(array)]
-
-
-def _fused(rgb: list[Lanes], flow: list[Lanes], manifest: Manifest) -> F32:
+def _fused(windows: Windows, manifest: Manifest) -> F32:
     """Each camera's fused probabilities [B,C]."""
-    pairs = zip(rgb, flow, strict=True)
+    pairs = zip(windows["rgb"], windows["flow"], strict=True)
     return np.stack([fuse(a.scores(), b.scores(), manifest.calibration).fused for a, b in pairs])
 
 

@@ -12,9 +12,8 @@ import numpy as np
 from engine.arrays import F32, U8
 from engine.bundle import Bundle
 from engine.calibration import abstains, fuse, rgb_alone
-from engine.lanes import Lanes, lane_step
-from engine.manifest import Manifest
-from engine.runners.runner import Graphs
+from engine.graphs import Graphs
+from engine.pipeline import Pipeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ class Recognition:
 
 
 class Recogniser:
-    """Holds every camera's lanes and runs their samples together. For one thread.
+    """Knows every camera's windows and runs their samples together. For one thread.
 
     A camera's numbers don't depend on which others share a batch with it.
     """
@@ -79,6 +78,7 @@ class Recogniser:
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
         self._manifest = bundle.manifest
         self._graphs = graphs
+        self._pipeline = graphs.pipeline(bundle.manifest)
         self._cameras: dict[str, _Camera] = {}
 
     @property
@@ -97,35 +97,41 @@ class Recogniser:
         if len({sample.camera for sample in samples}) < len(samples):
             raise ValueError("a camera may have one sample in a step, and one here has more")
         cameras = [self._camera(sample) for sample in samples]
-        stacks = {i: sample.flow for i, sample in enumerate(samples) if sample.flow is not None}
-        marks_ns = [time.perf_counter_ns()]
-        rgb = self._graphs.rgb.run({"frames": np.stack([sample.rgb for sample in samples])})
-        marks_ns.append(time.perf_counter_ns())
-        flow = self._graphs.flow.run({"frames": np.stack([*stacks.values()])}) if stacks else {}
-        marks_ns.append(time.perf_counter_ns())
+        has_flow = [i for i, sample in enumerate(samples) if sample.flow is not None]
+        began_ns = time.perf_counter_ns()
         self._reenter_shed(samples, cameras)
+        reentry_ms = (time.perf_counter_ns() - began_ns) / 1e6
         for camera, sample in zip(cameras, samples, strict=True):
             camera.remember(_REPEATED if sample.repeated else _FRESH)
-        lane_step(self._graphs.rgb_head, [camera.rgb for camera in cameras], rgb["features"])
-        if stacks:
-            lane_step(self._graphs.flow_head, [cameras[i].flow for i in stacks], flow["features"])
-        marks_ns.append(time.perf_counter_ns())
-        rgb_ms, flow_ms, head_ms = np.diff(marks_ns) / 1e6
-        stage_ms = {"rgb": float(rgb_ms), "flow": float(flow_ms), "head": float(head_ms)}
-        flow_maps = dict(zip(stacks, flow["attention"], strict=True)) if stacks else {}
+        seen = self._pipeline.step(
+            {
+                "rgb": [camera.rgb for camera in cameras],
+                "flow": [cameras[i].flow for i in has_flow],
+            },
+            {
+                "rgb": [sample.rgb for sample in samples],
+                "flow": [sample.flow for sample in samples if sample.flow is not None],
+            },
+        )
+        stage_ms = {**seen.stage_ms, "head": seen.stage_ms["head"] + reentry_ms}
+        spatial_rgb = seen.attention["rgb"]
+        spatial_flow = dict(zip(has_flow, seen.attention.get("flow", ()), strict=True))
         return [
-            self._recognition(sample, camera, rgb["attention"][i], flow_maps.get(i), stage_ms)
+            self._recognition(sample, camera, spatial_rgb[i], spatial_flow.get(i), stage_ms)
             for i, (sample, camera) in enumerate(zip(samples, cameras, strict=True))
         ]
 
     def forget(self, camera: str) -> None:
         """Drop a camera's state; unknown names are fine."""
-        self._cameras.pop(camera, None)
+        if (known := self._cameras.pop(camera, None)) is not None:
+            known.end()
 
     def _camera(self, sample: Sample) -> _Camera:
         camera = self._cameras.get(sample.camera)
         if camera is None or camera.epoch != sample.epoch:
-            camera = self._cameras[sample.camera] = _Camera(sample.epoch, self._manifest)
+            self.forget(sample.camera)
+            camera = _Camera(sample.epoch, self._manifest.window_samples, self._pipeline)
+            self._cameras[sample.camera] = camera
         if sample.flow is None:
             camera.forget_flow()
         return camera
@@ -144,12 +150,12 @@ class Recogniser:
             shedding = [camera for camera, count in zip(cameras, left, strict=True) if count]
             for camera in shedding:
                 camera.remember(_SHED)
-            for head, lanes in (
-                (self._graphs.rgb_head, [camera.rgb for camera in shedding]),
-                (self._graphs.flow_head, [each.flow for each in shedding if each.flow.samples]),
-            ):
-                if lanes:
-                    lane_step(head, lanes, np.concatenate([lane.feature for lane in lanes]))
+            self._pipeline.enter(
+                {
+                    "rgb": [camera.rgb for camera in shedding],
+                    "flow": [camera.flow for camera in shedding if camera.flow.samples],
+                }
+            )
             left = [max(0, count - 1) for count in left]
 
     def _recognition(
@@ -195,18 +201,18 @@ _FRESH, _REPEATED, _SHED = range(3)
 
 
 class _Camera:
-    """Both streams' lanes of one camera's epoch, and where its window's samples came from."""
+    """Both streams' windows of one camera's epoch, and where their samples came from."""
 
-    def __init__(self, epoch: int, manifest: Manifest) -> None:
+    def __init__(self, epoch: int, window_samples: int, pipeline: Pipeline) -> None:
         self.epoch = epoch
-        self.rgb, self.flow = (Lanes.of(manifest) for _ in range(2))
-        self.window: deque[int] = deque(maxlen=manifest.window_samples)
-        self._manifest = manifest
+        self.rgb, self.flow = pipeline.begin("rgb"), pipeline.begin("flow")
+        self.window: deque[int] = deque(maxlen=window_samples)
+        self._window_samples, self._pipeline = window_samples, pipeline
 
     @property
     def has_both(self) -> bool:
         """Whether every sample of the window has entered the flow stream, too."""
-        return self.flow.samples >= min(self.rgb.samples, self._manifest.window_samples)
+        return self.flow.samples >= min(self.rgb.samples, self._window_samples)
 
     def remember(self, origin: int) -> None:
         self.window.append(origin)
@@ -219,4 +225,9 @@ class _Camera:
     def forget_flow(self) -> None:
         """A sample has none: its stream begins anew with the next that has."""
         if self.flow.samples:
-            self.flow = Lanes.of(self._manifest)
+            self._pipeline.end(self.flow)
+            self.flow = self._pipeline.begin("flow")
+
+    def end(self) -> None:
+        self._pipeline.end(self.rgb)
+        self._pipeline.end(self.flow)

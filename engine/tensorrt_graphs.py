@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from engine import parity
 from engine.bundle import GRAPHS, Bundle
 from engine.cache import cache_dir
-from engine.errors import DeviceMissing, EngineDrift
-from engine.runners.runner import Graphs, Runner
+from engine.errors import DeviceMissing, EngineDrift, RunnerError
+from engine.graphs import Graphs
+from engine.pipeline import STREAMS
 from engine.runners.tensorrt_runner import TensorRtRunner
 from engine.signatures import is_head, signature
 from engine.tensorrt.library import TensorRT, open_tensorrt
+from engine.tensorrt.resident import ResidentPipeline
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ def _opened(
 ) -> Graphs:
     cache = cache_dir("tensorrt")
 
-    def runner(name: str) -> Runner:
+    def runner(name: str) -> TensorRtRunner:
         # Softmax and running sums need fp32's range and precision.
         own = "fp32" if is_head(name) else precision
         typed = own == "fp32" or bundle.holds(own)
@@ -85,16 +88,49 @@ def _opened(
 
     # A GPU's memory is given back at once where this fails: whoever comes next may need it.
     with ExitStack() as opened:
-        runners: dict[str, Runner] = {}
+        runners: dict[str, TensorRtRunner] = {}
         for name in GRAPHS:
             runners[name] = runner(name)
             opened.callback(runners[name].close)
         graphs = Graphs(
-            **runners,
+            rgb=runners["rgb"],
+            flow=runners["flow"],
+            rgb_head=runners["rgb_head"],
+            flow_head=runners["flow_head"],
             device="cuda",
             precision=precision,
             engine=f"tensorrt {tensorrt.version}",
         )
         parity.pass_gate(bundle, graphs, progress)
         opened.pop_all()
-    return graphs
+    return _resident(bundle, graphs, runners, tensorrt, progress)
+
+
+def _resident(
+    bundle: Bundle,
+    graphs: Graphs,
+    runners: Mapping[str, TensorRtRunner],
+    tensorrt: TensorRT,
+    progress: Callable[[str], None],
+) -> Graphs:
+    """The same graphs with features and lanes on the GPU, where that passes the gate, too."""
+    try:
+        pipeline = ResidentPipeline(
+            tensorrt.device,
+            bundle.manifest,
+            {stream: runners[stream] for stream in STREAMS},
+            {stream: runners[f"{stream}_head"] for stream in STREAMS},
+        )
+        with ExitStack() as opened:
+            opened.callback(pipeline.close)
+            resident = replace(graphs, resident=pipeline)
+            parity.pass_gate(
+                bundle, resident, lambda text: progress(f"kept on the GPU between graphs, {text}")
+            )
+            opened.pop_all()
+        return resident
+    except RunnerError as error:
+        log.warning(
+            "features and lanes go through the host's memory, not staying on the GPU: %s", error
+        )
+        return graphs

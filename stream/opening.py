@@ -15,9 +15,9 @@ from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.flow.estimator import FlowEstimator
 from engine.flow.open import open_flow
+from engine.graphs import Graphs
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
-from engine.runners.runner import Graphs
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError
 from stream.messaging.messages import Model

@@ -17,10 +17,12 @@ import numpy as np
 from engine.arrays import AnyArray
 from engine.cache import cache_dir
 from engine.cuda.cubin import cubin
+from engine.cuda.graph import Replay, captured
 from engine.cuda.launch import Launch
 from engine.errors import DeviceFailed, DeviceFull, DeviceMissing
 
 Stream = Any  # pycuda.driver.Stream; work on one runs in its order; `handle` is CUDA's own
+Event = Any  # pycuda.driver.Event: a point in a stream's work
 Start = Callable[[Stream], None]
 
 
@@ -69,6 +71,23 @@ class Device(Protocol):
     def download(self, target: AnyArray, source: Memory, stream: Stream) -> None: ...
     def wait(self, stream: Stream) -> None:
         """Until everything on the stream is done."""
+        ...
+
+    def event(self) -> Event: ...
+    def record(self, event: Event, stream: Stream) -> None:
+        """The event is here: what the stream has been given is before it."""
+        ...
+
+    def follow(self, stream: Stream, event: Event) -> None:
+        """What the stream is given from now on begins after the event, where that was recorded."""
+        ...
+
+    def between_ms(self, begin: Event, end: Event) -> float:
+        """From one to the other, both past."""
+        ...
+
+    def capture(self, work: Start, stream: Stream) -> Replay:
+        """What `work` puts on the stream, as one launch. Raises DeviceMissing, DeviceFailed."""
         ...
 
 
@@ -154,6 +173,27 @@ class Gpu:
     def wait(self, stream: Stream) -> None:
         """See Device."""
         stream.synchronize()
+
+    def event(self) -> Event:
+        """See Device."""
+        return self._driver.Event()
+
+    def record(self, event: Event, stream: Stream) -> None:
+        """See Device."""
+        event.record(stream)
+
+    def follow(self, stream: Stream, event: Event) -> None:
+        """See Device."""
+        stream.wait_for_event(event)
+
+    def between_ms(self, begin: Event, end: Event) -> float:
+        """See Device."""
+        return float(begin.time_till(end))
+
+    def capture(self, work: Start, stream: Stream) -> Replay:
+        """See Device."""
+        with self.current():  # maps the errors of a refusal, which its caller may live with
+            return captured(work, stream)
 
 
 class _Module:

@@ -81,36 +81,6 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Graphs:
-    """The four graphs of a bundle, opened.
-
-    engine: the library below and its version, for messages and logs.
-    precision: of the CNNs; the heads' sums are fp32 always.
-    """
-
-    rgb: Runner
-    flow: Runner
-    rgb_head: Runner
-    flow_head: Runner
-    device: str
-    precision: str
-    engine: str
-
-    @property
-    def batches(self) -> tuple[int, ...]:
-        """The batch sizes that any of the graphs was compiled for, rising."""
-        return tuple(sorted({size for runner in self._all for size in runner.batches}))
-
-    def close(self) -> None:
-        for runner in self._all:
-            runner.close()
-
-    @property
-    def _all(self) -> tuple[Runner, ...]:
-        return self.rgb, self.flow, self.rgb_head, self.flow_head
-
-
 def _require(
     graph: str, verb: str, expected: Mapping[str, ArraySpec], found: Mapping[str, ArraySpec]
 ) -> None:

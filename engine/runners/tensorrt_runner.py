@@ -39,6 +39,8 @@ class TensorRtRunner:
 
     Any thread may run it, one at a time.
 
+    profiles: by the batch sizes that there are. cover: which of them hold a number of rows.
+
     Raises RunnerError where TensorRT can't read the graph, GraphMismatch where the graph isn't of
     that signature, DeviceFull or DeviceFailed where the GPU can't take it.
     """
@@ -59,9 +61,9 @@ class TensorRtRunner:
         progress: Callable[[str], None] = log.info,
     ) -> None:
         self.precision = precision
-        self._name, self._signature = name, signature
+        self.name, self._signature = name, signature
         self._tensorrt, self._device = tensorrt, tensorrt.device
-        self._profiles: dict[int, Profile] = {}
+        self.profiles: dict[int, Profile] = {}
         self._scratch: Memory | None = None
         key = PlanKey(
             graph=hashlib.sha256(model).hexdigest(),
@@ -93,19 +95,19 @@ class TensorRtRunner:
             try:
                 self._engine, self.batches = self._kept(file) or build()
                 self._bind()
-                self._cover = Cover({n: each.time_ns() for n, each in self._profiles.items()})
+                self.cover = Cover({n: each.time_ns() for n, each in self.profiles.items()})
             except BaseException:
                 self._release()
                 raise
 
     def run(self, inputs: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         """See Runner."""
-        rows = self._signature.rows(self._name, inputs)
+        rows = self._signature.rows(self.name, inputs)
         parts, start = [], 0
         with self._device.current():
-            for batch in self._cover.of(rows):
+            for batch in self.cover.of(rows):
                 part = {key: array[start : start + batch] for key, array in inputs.items()}
-                parts.append(self._profiles[batch].run(part))
+                parts.append(self.profiles[batch].run(part))
                 start += batch
         if len(parts) == 1:
             return parts[0]
@@ -131,10 +133,10 @@ class TensorRtRunner:
         scratch = self._scratch = self._device.allocate(scratch_bytes)
         stream = self._device.stream()
         for index, batch in enumerate(self.batches):
-            self._profiles[batch] = Profile(
+            self.profiles[batch] = Profile(
                 self._tensorrt,
                 self._engine,
-                name=self._name,
+                name=self.name,
                 signature=self._signature,
                 index=index,
                 batch=batch,
@@ -144,9 +146,9 @@ class TensorRtRunner:
             )
 
     def _release(self) -> None:
-        for profile in self._profiles.values():
+        for profile in self.profiles.values():
             profile.close()
-        self._profiles.clear()
+        self.profiles.clear()
         self._engine = None
         if self._scratch is not None:
             self._scratch.free()

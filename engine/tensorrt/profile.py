@@ -23,7 +23,8 @@ class Profile:
     for all of it, the closing too.
 
     index: of the profile in the engine, whose batch is `batch`. scratch: memory for its
-    computation, which contexts that never run at once may share.
+    computation, which contexts that never run at once may share. memory: of each input and output
+    on the GPU.
 
     Raises DeviceFull, DeviceFailed or GraphMismatch.
     """
@@ -45,7 +46,7 @@ class Profile:
         self._tensorrt, self._name, self._stream = tensorrt, name, stream
         self._context = tensorrt.context(engine, scratch, scratch_bytes)
         self._host: dict[str, AnyArray] = {}
-        self._memory: dict[str, Memory] = {}
+        self.memory: dict[str, Memory] = {}
         self._inputs, self._outputs = tuple(signature.inputs), tuple(signature.outputs)
         try:
             self._settle(engine, signature, index)
@@ -63,20 +64,28 @@ class Profile:
         rows = len(inputs[self._inputs[0]])
         for key in self._inputs:
             self._host[key][:rows] = inputs[key]
-            device.upload(self._memory[key], self._host[key][:rows], stream)
-        # False where it was refused: what lies in the outputs then is an earlier batch's.
-        self._asked("run", self._context.execute_async_v3(stream.handle))
+            device.upload(self.memory[key], self._host[key][:rows], stream)
+        self.enqueue(stream)
         for key in self._outputs:
-            device.download(self._host[key][:rows], self._memory[key], stream)
+            device.download(self._host[key][:rows], self.memory[key], stream)
         device.wait(stream)
         return {key: self._host[key][:rows].copy() for key in self._outputs}
+
+    def enqueue(self, stream: Stream) -> None:
+        """The computation alone, from `memory` to `memory`. Raises DeviceFull or DeviceFailed."""
+        # False where it was refused: what lies in the outputs then is an earlier batch's.
+        self._asked("run", self._context.execute_async_v3(stream.handle))
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Of an input or output, the batch first."""
+        return self._host[key].shape
 
     def close(self) -> None:
         """Give the memory back, but for `scratch`."""
         self._context = None
-        for memory in self._memory.values():
+        for memory in self.memory.values():
             memory.free()
-        self._memory.clear()
+        self.memory.clear()
         self._host.clear()
 
     def time_ns(self) -> float:
@@ -122,9 +131,9 @@ class Profile:
         host = device.pinned(shape, np.dtype(spec.dtype).type)
         host.fill(0)  # a valid row, and a lane that there is
         self._host[key] = host
-        self._memory[key] = device.allocate(host.nbytes)
-        device.upload(self._memory[key], host, self._stream)
-        address = int(self._memory[key])
+        self.memory[key] = device.allocate(host.nbytes)
+        device.upload(self.memory[key], host, self._stream)
+        address = int(self.memory[key])
         self._asked(f"bind {key}", self._context.set_tensor_address(key, address))
 
     def _asked(self, what: str, done: bool) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.calibration import softmax
+from engine.graphs import Graphs
 from engine.lanes import CLEARED_LOGIT
 from engine.manifest import Manifest
-from engine.runners.runner import Graphs
 
 PRECISION = "fp32"
 

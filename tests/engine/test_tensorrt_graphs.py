@@ -3,15 +3,15 @@
 import logging
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
 from engine import device, parity, tensorrt_graphs
 from engine.bundle import Bundle, write_sums
 from engine.device import describe_machine, open_graphs
-from engine.errors import DeviceFailed, DeviceFull, DeviceMissing, EngineDrift
+from engine.errors import DeviceFull, DeviceMissing, EngineDrift
 from engine.recogniser import Recogniser, Sample
+from tests.engine.tensorrt.with_tolerance import with_tolerance
 
 STATED = {"fp32": 1e-3, "bf16": 1e-3}
 
@@ -23,7 +23,7 @@ def bundle(tiny_bundle):
 
 
 @pytest.fixture
-def on_gpu(load_tensorrt, monkeypatch, tmp_path):
+def on_gpu(load_tensorrt, fake_cuda, monkeypatch, tmp_path):
     """A function that puts a driver and a TensorRT on this machine; returns the stand-in."""
     driven = replace(describe_machine(), nvidia_driver="580.159")
     monkeypatch.setattr(device, "describe_machine", lambda: driven)
@@ -36,10 +36,6 @@ def on_gpu(load_tensorrt, monkeypatch, tmp_path):
         return tensorrt.trt
 
     return on_gpu
-
-
-def with_tolerance(bundle, tolerance):
-    return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, tolerance=tolerance))
 
 
 def test_auto_takes_the_gpu_without_being_told(bundle, on_gpu, caplog):
@@ -212,12 +208,3 @@ def test_a_second_start_builds_nothing(bundle, on_gpu):
     built = len(trt.builds)
     open_graphs(bundle, "cuda", "fp32").close()
     assert (built, len(trt.builds)) == (4, 4)
-
-
-def test_a_gpu_that_is_lost_on_the_way_is_a_sentence(bundle, on_gpu, fake_driver):
-    trt = on_gpu()
-    graphs = open_graphs(bundle, "cuda", "fp32")
-    trt.refuses_to_run = True
-    rgb, flow = np.zeros((32, 32, 3), np.uint8), np.ones((20, 32, 32), np.uint8)
-    with pytest.raises(DeviceFailed, match="unspecified launch failure"):
-        Recogniser(bundle, graphs).step([Sample("hall", 0, 0, rgb, flow)])

@@ -1,6 +1,7 @@
 """The built-in bundle on a real GPU, through TensorRT, against the CPU."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,11 +57,43 @@ def test_it_recognises_as_the_cpu_does(bundle, on_gpu, cameras):
     cpu.close()
 
 
+def test_features_and_lanes_stay_on_the_gpu_in_one_launch_a_batch(on_gpu):
+    assert on_gpu.resident is not None
+    assert on_gpu.resident.captured == {
+        name: getattr(on_gpu, name).batches for name in ("rgb", "rgb_head", "flow", "flow_head")
+    }
+
+
+def test_it_says_what_the_host_path_says(bundle, on_gpu):
+    """Cameras that come later and lose samples and flow, over a whole window and more."""
+    found = Recogniser(bundle, on_gpu)
+    expected = Recogniser(bundle, replace(on_gpu, resident=None))
+    for t, batch in enumerate(samples(bundle, bundle.manifest.window_samples + 8, 11)):
+        batch = batch[: 11 if t > 4 else 3]
+        batch[0] = replace(batch[0], shed_before=2 if t == 3 else 0)
+        batch[1] = replace(batch[1], flow=None) if t == 6 else batch[1]
+        for one, other in zip(found.step(batch), expected.step(batch), strict=True):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+            assert one.spatial_rgb == pytest.approx(other.spatial_rgb, abs=1e-6)
+    assert one.complete
+
+
+def test_steps_take_no_memory(bundle, on_gpu, gpu):
+    recogniser, batches = Recogniser(bundle, on_gpu), list(samples(bundle, 40, 9))
+    recogniser.step(batches[0])
+    with gpu.current():
+        before = gpu.free_bytes()
+    for batch in batches[1:]:
+        recogniser.step(batch)
+    with gpu.current():
+        assert gpu.free_bytes() == before
+
+
 def test_auto_takes_the_gpu_in_whichever_precision_passes(bundle):
     said = []
     graphs = open_graphs(bundle, progress=said.append)
     assert graphs.device == "cuda"
-    assert said[-1].startswith(f"{graphs.precision}: ")
+    assert said[-1].startswith(f"kept on the GPU between graphs, {graphs.precision}: ")
     graphs.close()
 
 

@@ -15,7 +15,6 @@ from tests.engine.flow.pictures import (
     rubber_whale,
     video_pair,
 )
-from tests.gpu.graph import captured
 
 pytestmark = pytest.mark.gpu
 
@@ -96,18 +95,18 @@ def test_it_is_as_near_the_truth_as_opencvs_defaults(gpu, data_dir):
 
 
 def test_a_cuda_graph_replays_it_on_new_pictures(gpu):
-    cuda = pytest.importorskip(
+    pytest.importorskip(
         "cuda.bindings.driver", reason="cuda-bindings is not installed", exc_type=ImportError
     )
     with gpu.current():
         on_gpu = OnGpu(gpu, TvL1Plan(SETTINGS, 61, 83, 2))
         expected = on_gpu.run(pairs_of(2, 61, 83))
-        replay = captured(cuda, on_gpu.batch, on_gpu.stream)
+        replay = gpu.capture(on_gpu.batch.enqueue, on_gpu.stream)
         on_gpu.fill([moving(61, 83, seed=9)] * 2)
-        replay()
+        replay(on_gpu.stream)
         assert not np.array_equal(on_gpu.flow(), expected)
         on_gpu.fill(pairs_of(2, 61, 83))
-        replay()
+        replay(on_gpu.stream)
         assert np.array_equal(on_gpu.flow(), expected)
 
 

@@ -23,9 +23,10 @@ import torch
 from engine.arrays import AnyArray
 from engine.bundle import Bundle
 from engine.device import open_graphs
+from engine.graphs import Graphs
 from engine.manifest import Calibration, Manifest
 from engine.recogniser import Recogniser, Recognition, Sample
-from engine.runners.runner import Graphs, Runner
+from engine.runners.runner import Runner
 from stream.batching import Batcher
 from stream.configuration.config import CameraConfig
 from stream.inference import InferenceThread, Recognised

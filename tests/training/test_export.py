@@ -13,7 +13,7 @@ import torch
 from engine.bundle import Bundle, write_sums
 from engine.device import open_graphs
 from engine.errors import BundleCorrupt
-from engine.runners.runner import Graphs
+from engine.graphs import Graphs
 from training.errors import ExportError, OutputError
 from training.export import export_bundle, load_bundle, make_manifest, random_bundle
 from training.golden import moving_pattern

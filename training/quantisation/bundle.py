@@ -13,8 +13,8 @@ from engine.agreement import Agreement, compare
 from engine.arrays import U8
 from engine.bundle import STREAMS, Bundle, write_sums
 from engine.device import open_graphs
+from engine.graphs import Graphs
 from engine.recogniser import Recogniser, Sample
-from engine.runners.runner import Graphs
 from training.errors import ExportError
 from training.export import new_bundle, read_bundle
 from training.progress import Progress

@@ -11,7 +11,9 @@ from engine.cuda import compilers
 from engine.cuda.compilers import Nvcc, find_compiler
 from engine.cuda.cubin import OPTIONS, cache_name, cubin
 from engine.errors import DeviceFailed, DeviceMissing
+from engine.flow import pictures
 from engine.flow.tvl1_cuda import SOURCE
+from engine.tensorrt import rows
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_89", "sm_90")  # T4, A100, L4, H100 and H200
 
@@ -91,8 +93,11 @@ def test_without_a_compiler_the_remedy_is_said(monkeypatch):
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("which", ["_nvrtc", "_nvcc"])
-def test_the_kernels_compile(which, arch):
-    assert _found(which).cubin(SOURCE, arch, OPTIONS).startswith(b"\x7fELF")
+@pytest.mark.parametrize(
+    "source", [SOURCE, rows.SOURCE, pictures.SOURCE], ids=lambda path: path.name
+)
+def test_the_kernels_compile(source, which, arch):
+    assert _found(which).cubin(source, arch, OPTIONS).startswith(b"\x7fELF")
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -137,6 +137,17 @@ Outcome launch(void (*kernel)(A...), const Index& grid, const Index& block, size
     return DONE;
 }
 
+// As PyCUDA's launch: the arguments one after the other, aligned as in a C struct.
+template <class... A>
+Outcome launch_packed(void (*kernel)(A...), const Index& grid, const Index& block,
+                      size_t shared_bytes, char* packed, Order order) {
+    void* arguments[sizeof...(A)];
+    size_t at = 0, i = 0;
+    ((at = (at + alignof(A) - 1) / alignof(A) * alignof(A), arguments[i++] = packed + at,
+      at += sizeof(A)), ...);
+    return launch(kernel, grid, block, shared_bytes, arguments, order);
+}
+
 }  // namespace host
 
 inline void __syncthreads() {

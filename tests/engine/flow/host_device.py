@@ -15,25 +15,30 @@ from engine.flow.tvl1_cuda import SOURCE
 
 ORDERS = ("forward", "backward", "scattered")  # of a block's threads between two barriers
 _HERE = Path(__file__).parent
-_OUTCOMES = ("done", "some threads met a barrier that others didn't", "no such kernel", "shared")
+OUTCOMES = ("done", "some threads met a barrier that others didn't", "no such kernel", "shared")
 
 
-class _Index(ctypes.Structure):
+class Index(ctypes.Structure):
     _fields_ = [(axis, ctypes.c_uint) for axis in "xyz"]
 
 
 def build(folder: Path, source: str = SOURCE.read_text()) -> ctypes.CDLL:
-    """The kernels for this machine's CPU; skips the test where nothing can compile them."""
+    """The kernels of TV-L1 for this machine's CPU; skips the test where nothing can compile it."""
+    (folder / "tvl1.cu").write_text(source)
+    return compiled(_HERE / "tvl1_on_host.cpp", folder, folder)
+
+
+def compiled(program: Path, sources: Path, folder: Path) -> ctypes.CDLL:
+    """A program that includes kernels of `sources`, built in `folder`; skips as `build`."""
     compiler = shutil.which("g++") or shutil.which("c++")
     if compiler is None:
         pytest.skip("there is no C++ compiler (g++) to build the kernels for the CPU")
-    (folder / "tvl1.cu").write_text(source)
-    built = folder / "tvl1.so"
+    built = folder / f"{program.stem}.so"
     subprocess.run(
         [
             compiler,
             *("-std=c++17", "-O2", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"),
-            *(f"-I{folder}", "-o", str(built), str(_HERE / "tvl1_on_host.cpp")),
+            *(f"-I{sources}", "-o", str(built), str(program)),
         ],
         check=True,
     )
@@ -86,13 +91,13 @@ class HostDevice:
         def start(stream):
             outcome = self._library.launch(
                 launch.kernel.encode(),
-                _Index(*launch.grid),
-                _Index(*launch.block),
+                Index(*launch.grid),
+                Index(*launch.block),
                 ctypes.c_size_t(launch.shared_bytes),
                 pointers,
                 self._order,
             )
-            assert outcome == 0, f"{launch.kernel}: {_OUTCOMES[outcome]}"
+            assert outcome == 0, f"{launch.kernel}: {OUTCOMES[outcome]}"
             stream.append((launch.kernel, held))
 
         return start

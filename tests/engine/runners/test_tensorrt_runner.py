@@ -38,7 +38,7 @@ def test_a_batch_of_any_size_keeps_its_order(tensorrt, rows):
 def test_each_size_runs_as_itself(load_tensorrt):
     tensorrt = load_tensorrt()
     runner = opened(tensorrt)
-    runner._cover._best[8] = (0.0, (8,))
+    runner.cover._best[8] = (0.0, (8,))
     tensorrt.trt.ran.clear()
     runner.run({"frames": frames(8)})
     assert tensorrt.trt.ran == [8]

@@ -57,7 +57,10 @@ class IExecutionContext:
             return engine._refuse("memory is not bound")
         if set(self._shapes) != set(engine._inputs):
             return engine._refuse("shapes are not set")
-        driver.streams[stream_handle].queued.append(self._run)
+        stream = driver.streams[stream_handle]
+        if engine._trt.refuses_capture and stream.captured is not None:
+            return engine._refuse("operation not permitted when stream is capturing")
+        stream.put(self._run)
         return True
 
     def _run(self):

@@ -60,14 +60,15 @@ class FakeTensorRT:
     """The module. driver: a FakeDriver. where: the GPU, as far as plans and timings know it.
 
     builds: what was asked of each build. ran: rows of each run. drift: of the features that the
-    fp16 flag makes. refuses_to_start, refuses_to_build: what it says. refuses_to_run: an enqueue.
+    fp16 flag makes. refuses_to_start, refuses_to_build: what it says. refuses_to_run,
+    refuses_capture: an enqueue, ever or while its stream captures.
     """
 
     def __init__(self, driver, version=VERSIONS[-1], where="here"):
         self.__version__, self.major = version, int(version.split(".")[0])
         self.builds, self.ran, self.drift = [], [], 0.0
         self.refuses_to_start = self.refuses_to_build = ""
-        self.refuses_to_run = False
+        self.refuses_to_run = self.refuses_capture = False
         self._driver, self._where = driver, f"{where} {version}"
         self._timings = f"timings of {self._where}".encode()
         self.__dict__.update(surface(version))

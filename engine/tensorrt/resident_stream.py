@@ -1,0 +1,109 @@
+"""One stream on the GPU: its CNN, its head, and the host's end of what they take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.arrays import F32, U8, AnyArray
+from engine.cuda.gpu import Device, Kernels, Memory, Stream
+from engine.lanes import Window
+from engine.runners.tensorrt_runner import TensorRtRunner
+from engine.tensorrt.batches import Batches
+from engine.tensorrt.rows import ROW, Rows
+
+
+class ResidentWindow(Window):
+    """A window whose state is on the GPU. begins: whether that is still to be cleared."""
+
+    def __init__(self, rows: Rows, segments: int, state: Memory) -> None:
+        super().__init__(segments=segments, lanes=rows.lanes, classes=rows.classes)
+        self.state, self.begins = state, True
+
+
+class ResidentStream:
+    """fill, then look and advance, then wait for the streams, then take_over.
+
+    largest: how many rows may be filled at once. map_size: height and width of the CNN's attention.
+    result: where rows' results go, each to its place.
+
+    The GPU must be current for all of it. Raises DeviceFull or DeviceFailed.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        kernels: Kernels,
+        *,
+        cnn: TensorRtRunner,
+        head: TensorRtRunner,
+        rows: Rows,
+        largest: int,
+        map_size: tuple[int, int],
+        result: Memory,
+        compute: Stream,
+        copies: Stream,
+    ) -> None:
+        self._rows, self._map_size, self._count = rows, map_size, 0
+        area = map_size[0] * map_size[1]
+        shape = next(iter(cnn.profiles.values())).shape("frames")[1:]
+        self._frames: U8 = device.pinned((largest, *shape), np.uint8)
+        # Twice as many, since a batch may have rows to spare.
+        table: U8 = device.pinned((2 * largest * ROW.itemsize,), np.uint8)
+        self._table: AnyArray = table.view(ROW)
+
+        streams = {"result": result, "compute": compute, "copies": copies}
+        self.cnn = Batches(
+            device, cnn, kernels, lambda batch: (None, rows.keep(batch, area)), **streams
+        )
+        try:
+            self.head = Batches(
+                device,
+                head,
+                kernels,
+                lambda batch: (rows.gather(batch), rows.scatter(batch)),
+                **streams,
+            )
+        except BaseException:
+            self.cnn.close()
+            raise
+
+    def fill(
+        self, windows: Sequence[ResidentWindow], place: int, frames: Sequence[U8] | None = None
+    ) -> None:
+        """Whose rows come next, with their pictures where those will be looked at.
+
+        place: of the first one's result.
+        """
+        count = self._count = len(windows)
+        self._table[:] = 0
+        for b, window in enumerate(windows):
+            self._table[b] = (int(window.state), place + b, window.lane, window.begins)
+        if frames is not None:
+            for b, frame in enumerate(frames):
+                self._frames[b] = frame
+        assert count <= len(self._frames)
+
+    def look(self) -> None:
+        """The CNN: each row's picture becomes its newest feature."""
+        self.cnn.enqueue(self._table, self._count, self._frames)
+
+    def advance(self) -> None:
+        """The head: each row's newest feature enters its lanes."""
+        self.head.enqueue(self._table, self._count)
+
+    def take_over(self, windows: Sequence[ResidentWindow], results: F32) -> F32:
+        """What has come back: scores and logits into their windows; returns attention [B,h,w]."""
+        classes, behind = self._rows.classes, self._rows.attention_from
+        for window, row in zip(windows, results, strict=True):
+            partial = row[classes : 2 * classes].copy()  # the next results come to the same place
+            window.enter(row[:classes], partial, row[2 * classes : behind])
+            window.begins = False
+        h, w = self._map_size
+        return results[:, behind : behind + h * w].reshape(-1, h, w).copy()
+
+    def close(self) -> None:
+        """Give the memory back. The streams must be done."""
+        self.head.close()
+        self.cnn.close()
