@@ -65,11 +65,16 @@ ucontext_t scheduler;
 jmp_buf back;
 Fibre* current = nullptr;
 std::function<void()> body;  // what every thread runs
+// Of this library alone, as `body` is: a static in a template would be shared by all that are loaded.
+std::vector<Fibre> fibres;
 
+// A fibre that has ended waits for the next body: to start another costs a system call.
 inline void enter() {
-    body();
-    current->ended = true;
-    _longjmp(back, 1);
+    for (;;) {
+        body();
+        current->ended = true;
+        if (!_setjmp(current->resume)) _longjmp(back, 1);
+    }
 }
 
 // swapcontext once to get onto the fibre's stack; from then on jumps, which make no system call.
@@ -91,11 +96,12 @@ inline size_t place(size_t i, size_t count, Order order) {
     return order == SCATTERED ? (i * 7919 + 13) % count : i;  // 7919 is prime: a permutation
 }
 
-inline Outcome run_block(std::vector<Fibre>& fibres, Order order) {
+inline Outcome run_block(Order order) {
     const size_t count = (size_t)blockDim.x * blockDim.y * blockDim.z;
     fibres.resize(std::max(fibres.size(), count));
     for (size_t t = 0; t < count; ++t) {
-        fibres[t].started = fibres[t].ended = false;
+        if (!fibres[t].ended) fibres[t].started = false;  // new, or of a block that was refused
+        fibres[t].ended = false;
         fibres[t].stack.resize(STACK_BYTES);
     }
     for (size_t ended = 0; ended < count;) {
@@ -121,7 +127,6 @@ void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
 template <class... A>
 Outcome launch(void (*kernel)(A...), const Index& grid, const Index& block, size_t shared_bytes,
                void** arguments, Order order) {
-    static std::vector<Fibre> fibres;
     body = [=] { call(kernel, arguments, std::index_sequence_for<A...>{}); };
     if (shared_bytes > sizeof edges) return TOO_MUCH_SHARED;
     gridDim = grid;
@@ -132,7 +137,7 @@ Outcome launch(void (*kernel)(A...), const Index& grid, const Index& block, size
         blockIdx = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
         // What a block before left there is no initial value.
         std::memset(edges, 0xff, shared_bytes);  // NaN
-        if (const Outcome outcome = run_block(fibres, order)) return outcome;
+        if (const Outcome outcome = run_block(order)) return outcome;
     }
     return DONE;
 }
