@@ -58,5 +58,5 @@ def reload_on_hangup() -> Event:
 
 def ignore_signals() -> None:
     """For a process that is about to end: being asked to once more must not cost its exit code."""
-    for number in _STOPPING:
+    for number in (*_STOPPING, signal.SIGALRM):  # by which one amid an import waits for its end
         signal.signal(number, signal.SIG_IGN)
