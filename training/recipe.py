@@ -88,6 +88,8 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         began with, while the layers after it, which begin at random, learn at full speed.
     flows: of a flow phase, each clip's flow is drawn from those of these that its set has; the
         first prepared one where nothing is given.
+    far: the part of the clips that is seen from further away, as a surveillance camera would:
+        smaller, and mirrored beyond its edges.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
     consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the
@@ -109,6 +111,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     warm_up_epochs: float = 1.0
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
+    far: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     consensus: bool = True
     batch: Count = 32

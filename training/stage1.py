@@ -130,6 +130,7 @@ def train_stage1(
                 size=phase.micro_batch,
                 seed=(seed, before, _VIEWS),
                 crops=phase.crops,
+                far=phase.far,
                 numbers=[turn.number for turn in turns],
                 flows=phase.flows,
             )

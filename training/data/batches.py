@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.arrays import U8
 from training.data.augment import Crops, random_colours, random_crop, slow_camera
+from training.data.far_view import random_far_view
 from training.data.footage import images_of
 from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
@@ -54,6 +55,7 @@ def batches(
     size: int,
     seed: Sequence[int],
     crops: Crops = "anywhere",
+    far: float = 0.0,
     numbers: Sequence[int] | None = None,
     threads: int = 0,
     pinned: bool = False,
@@ -64,6 +66,7 @@ def batches(
     What happens to a clip follows from `seed` and its place alone, whoever prepares it.
 
     Args:
+        far: the part of the clips that is seen from further away.
         numbers: of the batches to give, all where None. threads: that prepare them ahead.
         pinned: in memory that a GPU copies from by itself.
         flows: each clip's flow is drawn from those of these that it has; the one it is bound to
@@ -80,7 +83,7 @@ def batches(
             rng = np.random.default_rng((*seed, number * size + index))
             drawn = clip if modality == "rgb" else _with_random_flow(clip, flows, rng)
             into[index] = random_view(
-                drawn, modality, segments=segments, side=side, crops=crops, rng=rng
+                drawn, modality, segments=segments, side=side, crops=crops, far=far, rng=rng
             )
         return Batch(number, images, torch.tensor([number_of[clip.label] for clip in part]))
 
@@ -96,11 +99,16 @@ def random_view(
     segments: int,
     side: int,
     crops: Crops = "anywhere",
+    far: float = 0.0,
     rng: np.random.Generator,
 ) -> U8:
-    """One frame [N, S, S, 3] or stack [N, 20, S, S] from each of `segments` parts of a clip."""
+    """One frame [N, S, S, 3] or stack [N, 20, S, S] from each of `segments` parts of a clip.
+
+    far: the probability of a view from further away in place of a crop.
+    """
     ticks = global_ticks(clip.ticks, segments, rng)
-    crop = random_crop(clip.size, rng, crops=crops)
+    is_far = far > 0 and rng.random() < far  # without it, what is drawn is what it always was
+    crop = random_far_view(rng) if is_far else random_crop(clip.size, rng, crops=crops)
     if modality == "rgb":
         return random_colours(images_of(clip, "rgb", ticks, crop, side=side), rng)
     stacks = images_of(clip, "flow", ticks, crop, side=side * clip.flow_downsampling)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from engine.arrays import U8
-from training.data.augment import Crop
 from training.model.build import Modality
 
 
@@ -38,8 +37,24 @@ class Footage(Protocol):
         ...
 
 
+class View(Protocol):
+    """Where footage is looked at: a crop, or a view from further away."""
+
+    def frames(self, frames: U8, side: int) -> U8:
+        """[n, H, W, 3] -> [n, S, S, 3]."""
+        ...
+
+    def stacks(self, stacks: U8, side: int) -> U8:
+        """[n, 20, H, W] -> [n, 20, S, S]."""
+        ...
+
+    def reduced(self, times: int) -> View:
+        """The same of a picture reduced to one so-manieth of its width and height."""
+        ...
+
+
 def images_of(
-    footage: Footage, modality: Modality, ticks: Sequence[int], crop: Crop, *, side: int
+    footage: Footage, modality: Modality, ticks: Sequence[int], crop: View, *, side: int
 ) -> U8:
     """What a stream's CNN takes of some ticks: frames [n, S, S, 3] or stacks [n, 20, S/p, S/p].
 

@@ -97,3 +97,21 @@ def test_a_flow_phase_draws_each_clips_flow_from_those_that_it_names() -> None:
     assert all(seen("flow", ("farneback", "tvl1")))  # of those that its set has
     with pytest.raises(DataError, match="farneback"):
         seen("flow", ("farneback",))
+
+
+def test_some_clips_are_seen_from_further_away() -> None:
+    flow = np.full((12, 2, 48, 64), 128 + 50, np.uint8)
+    clips = [
+        StoredClip(f"{index}", "walk", f"{index}", np.zeros((12, 48, 64, 3), np.uint8), flow)
+        for index in range(60)
+    ]
+
+    def far_ones(far: float) -> int:
+        found = batches(clips, ("walk",), "flow", segments=1, side=32, size=1, seed=(0,), far=far)
+        # The y of the last pair: a slow camera shows none, or several steps at once.
+        y = [batch.images[0, 0, 1::2].numpy().astype(int) - 128 for batch in found]
+        return sum(0 < each.max() <= 40 for each in y)  # 50 at 1.25 times the distance
+
+    assert far_ones(0.0) == 0
+    assert 20 < far_ones(0.5) < 40
+    assert far_ones(1.0) > 40  # the rest have slow cameras
