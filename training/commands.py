@@ -166,6 +166,8 @@ def _steps(given: argparse.Namespace, run: Run) -> None:
     command: str = given.command
     if command == "run" and run.recipe.prepared.grid_fps == "native":
         raise ExportError(f"{NO_GRID} Or take the steps before `export` one by one.")
+    if command == "run":
+        steps.check_weights(run, [run.folder])
     if command in ("prepare", "run"):
         steps.prepare_data(run, given.workers)
     chosen: Modality | None = getattr(given, "stream", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from training.errors import OutputError
+
+_PRINTED = 20  # lines of one kind
 
 
 class Progress:
@@ -37,10 +39,24 @@ class Progress:
     def note(self, line: str) -> None:
         """Print a line, and keep it in the log with its time."""
         self._console.print(line, highlight=False, markup=False)
+        self._keep([line])
+
+    def _keep(self, lines: Sequence[str]) -> None:
         if self._log is not None:
             stamp = time.strftime("%H:%M:%S")
             with _written(self._log), self._log.open("a", encoding="utf-8") as file:
-                file.write(f"{stamp} {line}\n")
+                file.writelines(f"{stamp} {line}\n" for line in lines)
+
+    def notes(self, lines: Sequence[str]) -> None:
+        """Several notes of one kind: all of them in the log, and a screen's worth printed."""
+        shown = lines if len(lines) <= _PRINTED or self._log is None else lines[:_PRINTED]
+        for line in shown:
+            self.note(line)
+        if len(shown) < len(lines):
+            self._console.print(
+                f"... and {len(lines) - len(shown)} more, in {self._log}", highlight=False
+            )
+            self._keep(lines[len(shown) :])
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[], None]]:

@@ -53,6 +53,14 @@ def read_stage1_checkpoint(path: Path, wanted: dict[str, Any]) -> dict[str, Any]
     return state
 
 
+def epochs_done(path: Path) -> int:
+    """How many epochs the checkpoint in `path` has behind it, over all phases.
+
+    Raises CheckpointError where it can't be read.
+    """
+    return int(load_checkpoint(path, ("epochs",))["epochs"])
+
+
 def _comparable(values: dict[str, Any], keys: Sequence[str], state: dict[str, Any]) -> Any:
     """`values` under the names that a recipe has for them."""
     found = {key: values[key] for key in keys}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,18 @@ from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.recipe import Phase
 from training.run import Run, read_model, read_stage1
 from training.stage1 import train_stage1
+from training.stage1_checkpoint import epochs_done
 from training.stage2 import feature_clips, saved_head, train_stage2
+from training.start import start_frame_classifier
+
+
+def check_weights(run: Run, folders: Sequence[Path]) -> None:
+    """Read what the CNNs start from, where one in `folders` has yet to: hours before it is needed.
+
+    Raises WeightsError, BundleError or ExportError where it can't be had, or doesn't fit.
+    """
+    if not all((folder / f"{each}.pt").is_file() for folder in folders for each in MODALITIES):
+        start_frame_classifier(run.config, "rgb", run.recipe.classes, weights=run.weights)
 
 
 def prepare_data(run: Run, workers: int | None = None) -> None:
@@ -63,10 +75,10 @@ def _prepare_sets(run: Run, workers: int | None) -> None:
         if label not in trained
     ]
     run.check(absent)
-    for complaint in left_out:
-        run.progress.note(f"left out: {complaint}")
-    for complaint in absent:
-        run.progress.note(f"{complaint}: add some, or take it out of `classes`")
+    run.progress.notes([f"left out: {complaint}" for complaint in left_out])
+    run.progress.notes(
+        [f"{complaint}: add some, or take it out of `classes`" for complaint in absent]
+    )
     run.progress.note(f"prepared; {len(left_out)} left out")
 
 
@@ -114,6 +126,12 @@ def stage2(run: Run, modality: Modality) -> KeyFrameExploration:
 
 def _train_stage2(run: Run, modality: Modality) -> KeyFrameExploration:
     first = read_stage1(run, modality)
+    planned = sum(phase.epochs for phase in getattr(run.recipe.stage1, modality))
+    if (done := epochs_done(run.folder / f"{modality}.pt")) < planned:
+        run.progress.note(
+            f"{modality}: its first stage is taken as it is, after {done} of {planned} epochs; "
+            "`gesta-train stage1` goes on with it"
+        )
     settings, seed = run.recipe.stage2, run.recipe.seed + run.recipe.stage2.seed
     torch.manual_seed(seed)
     head = build_head(run.config).to(run.device)

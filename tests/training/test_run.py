@@ -192,7 +192,6 @@ def test_a_stopped_first_stage_goes_on_as_if_it_had_not_stopped(
         (("--data", "ghost=x"), 2, "ghost"),
         (("--data", "nonsense"), 2, "SET=FOLDER"),
         (("--data", "clips=/nowhere"), 3, "no folder"),
-        (("--weights", "missing.npz"), 2, "missing.npz"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_its_exit_code(
@@ -202,13 +201,34 @@ def test_bad_input_gets_a_sentence_and_its_exit_code(
     code: int,
     said: str,
 ) -> None:
-    command = "stage1" if change[0] == "--weights" else "prepare"
-    if command == "stage1":
-        assert main(["prepare", *arguments]) == 0
-    assert main([command, *arguments, *change]) == code
+    assert main(["prepare", *arguments, *change]) == code
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ["run", "ablate"])
+def test_weights_that_are_not_there_are_missed_before_anything_long_begins(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, *arguments, "--weights", "missing.npz"]) == 2
+    assert "missing.npz" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "store").exists()
+
+
+def test_the_second_stage_says_where_the_first_is_not_done(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE.replace("epochs = 2", "epochs = 1"), encoding="utf-8")
+    assert main(["prepare", *arguments]) == 0
+    assert main(["stage1", *arguments, "--stream", "rgb"]) == 0
+    assert main(["stage2", *arguments, "--stream", "rgb"]) == 0
+    assert "taken as it is" not in capsys.readouterr().err
+    recipe.write_text(RECIPE, encoding="utf-8")
+    assert main(["stage2", *arguments, "--stream", "rgb"]) == 0
+    error = " ".join(capsys.readouterr().err.split())
+    assert "rgb: its first stage is taken as it is, after 1 of 2 epochs" in error
 
 
 def test_one_process_does_what_has_nothing_to_share(

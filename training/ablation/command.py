@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from training import steps
 from training.ablation.rows import full_gain, on_split, variants
 from training.ablation.show import print_tables, write_tables
 from training.ablation.study import measure, prepare, train
@@ -30,6 +31,7 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
     gains = _gains(given.gains, run.recipe)
     splits = _splits(given.splits, run.recipe)
     chosen = variants(splits=splits, gains=gains, seeds=given.stage1_seeds, heads=given.seeds)
+    steps.check_weights(run, [run.folder / each.first_stage.folder for each in chosen])
     if modality is None:
         prepare(run, splits, given.workers)
     train(run, chosen, MODALITIES if modality is None else (modality,), crops=given.crops)

@@ -17,8 +17,9 @@ ROW_FILE = "row.json"
 
 
 class RowReport(msgspec.Struct, frozen=True, kw_only=True):
-    """weights: a digest of each stream's, to know whether they are still the same. results, and
-    where spatial attention lay (`attention_focus`): by the name of each test set.
+    """weights: what each stream was measured with, to know whether it still is the same.
+
+    results, and where spatial attention lay (`attention_focus`): by the name of each test set.
     """
 
     weights: dict[str, str]

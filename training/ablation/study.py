@@ -144,12 +144,14 @@ def _measure(run: Run, row: Row, crops: int) -> None:
 def _features(run: Run, modality: Modality, crops: int) -> dict[str, Path]:
     """For each test set the folder with its clips' features, taken now where they aren't there.
 
-    A folder's name has a digest of the stream's weights, so features of older ones aren't taken.
+    A folder's name says what its features follow from, so those of older weights or of another
+    input size aren't taken.
     """
     stream = read_stage1(run, modality).stream
-    digest, folders = digest_of(stream), {}
+    made_of = f"{digest_of(stream)}_{run.config.input_size}px_{run.recipe.precision}"
+    folders = {}
     for name, clips in test_sets(run).items():
-        folders[name] = run.folder / "features" / f"{modality}_{name}_{crops}_crops_{digest}"
+        folders[name] = run.folder / "features" / f"{modality}_{name}_{crops}_crops_{made_of}"
         if not all_kept(clips, folders[name]):
             keep_features(
                 _compiled(run, stream),
@@ -183,8 +185,9 @@ def _trained(run: Run, modality: Modality, row: Row) -> tuple[SpatialStream, Hea
 
 
 def _weights(run: Run, row: Row) -> dict[str, str]:
-    """A digest of what was trained for each stream."""
-    return {m: digest_of(nn.ModuleList(_trained(run, m, row))) for m in MODALITIES}
+    """For each stream a digest of what was trained, and how it looks at a clip."""
+    looks = f"{run.config.window} frames of {run.config.input_size} px, {run.recipe.precision}"
+    return {m: f"{digest_of(nn.ModuleList(_trained(run, m, row)))}, {looks}" for m in MODALITIES}
 
 
 def _is_measured(run: Run, row: Row, crops: int) -> bool:

@@ -111,6 +111,14 @@ def test_four_models_are_trained_measured_and_set_beside_the_papers(
     (table,) = json.loads((run / "table2.json").read_text(encoding="utf-8"))["tables"]
     assert len(table["rows"][-1]["accuracy"]["rgb"]["values"]) == 3
 
+    # At another size the CNNs stay, and every row looks at the clips anew.
+    measured = (models / "cnn" / "row.json").read_text(encoding="utf-8")
+    Path(arguments[0]).write_text(RECIPE.replace("input_size = 32", "input_size = 48"))
+    options[1] = "1"
+    assert main(["ablate", *arguments, *options]) == 0
+    assert (models / "cnn" / "row.json").read_text(encoding="utf-8") != measured
+    assert times(models / "cnn") == {path: before[path] for path in times(models / "cnn")}
+
 
 @pytest.mark.parametrize(
     ("option", "said"),
