@@ -93,6 +93,11 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
                 help="also score clips by this many crops of each frame: 10 is the paper's "
                 "(default: 1, the centre crop)",
             )
+            parser.add_argument(
+                "--far",
+                action="store_true",
+                help="also score clips as seen from 2 and 4 times as far",
+            )
         parser.add_argument(
             "--device",
             choices=("auto", "cpu", "cuda"),
@@ -184,7 +189,7 @@ def _steps(given: argparse.Namespace, run: Run) -> None:
     if command in ("calibrate", "run"):
         measure.calibrate(run)
     if command in ("evaluate", "run"):
-        measure.evaluate(run, crops=given.crops)
+        measure.evaluate(run, crops=given.crops, far=given.far)
     if command == "run":
         steps.export(run)
 

@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from engine.arrays import F32, U8
-from training.data.augment import Crop, random_crop, standard_crops
-from training.data.footage import Footage, images_of
+from training.data.augment import random_crop, standard_crops
+from training.data.footage import Footage, View, images_of
 from training.data.frame_store import StoredClip
 from training.data.prefetch import prefetched
 from training.device import autocast
@@ -42,7 +42,7 @@ def clip_features(
     clip: Footage,
     *,
     side: int,
-    crop: Crop | None = None,
+    crop: View | None = None,
     ticks: Sequence[int] | None = None,
     precision: str = "fp32",
 ) -> F32:
@@ -107,7 +107,7 @@ class _Look:
     """A clip, and where it is looked at."""
 
     clip: Footage
-    crop: Crop
+    crop: View
 
     def images(self, modality: Modality, ticks: Sequence[int], side: int) -> U8:
         return images_of(self.clip, modality, ticks, self.crop, side=side)

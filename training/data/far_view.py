@@ -28,14 +28,15 @@ class FarView:
     Copies beside the frame are mirrored in turn, those above and below it stand upright as it does.
 
     left, top: where the frame's own corner lies in the square, in parts of the side.
-    mirrored: the whole of it. still: seeds which copies stand still in flow; the frame never does.
+    mirrored: the whole of it. moving: seeds which copies move in flow, and which stand still; none
+    of them moves where it is None. The frame always does.
     """
 
     distance: float
     left: float
     top: float
     mirrored: bool
-    still: int
+    moving: int | None
 
     def frames(self, frames: U8, side: int) -> U8:
         """[n, H, W, 3] -> [n, S, S, 3]."""
@@ -59,7 +60,7 @@ class FarView:
         planes = stacks.reshape(-1, height, width).astype(np.float32) - ZERO
         shrunk = np.stack([_shrunk(plane, small) for plane in planes]) / np.float32(self.distance)
         (rows, above), (columns, beside) = self._rows(small, side), self._columns(small, side)
-        seen = shrunk[:, rows][:, :, columns] * _moving(above, beside, self.still)
+        seen = shrunk[:, rows][:, :, columns] * _moving(above, beside, self.moving)
         seen = seen.reshape(count, channels, side, side)
         seen[:, 0::2] *= np.where(beside % 2 == self.mirrored, 1, -1)
         if self.mirrored:
@@ -84,6 +85,20 @@ class FarView:
 _Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
+def far_view(size: tuple[int, int], distance: float) -> FarView:
+    """A frame of `size` = (width, height) in the middle of a square `distance` times as high, where
+    nothing else moves.
+    """
+    width, height = size
+    return FarView(
+        distance=distance,
+        left=(1 - width / height / distance) / 2,
+        top=(1 - 1 / distance) / 2,
+        mirrored=False,
+        moving=None,
+    )
+
+
 def random_far_view(rng: np.random.Generator) -> FarView:
     """Distances evenly on a logarithmic scale; the frame lies inside the square."""
     distance = float(np.exp(rng.uniform(np.log(NEAREST), np.log(FURTHEST))))
@@ -93,14 +108,17 @@ def random_far_view(rng: np.random.Generator) -> FarView:
         left=float(rng.uniform(0, room)),
         top=float(rng.uniform(0, room)),
         mirrored=bool(rng.random() < 0.5),
-        still=int(rng.integers(2**31)),
+        moving=int(rng.integers(2**31)),
     )
 
 
-def _moving(above: NDArray[np.intp], beside: NDArray[np.intp], seed: int) -> F32:
+def _moving(above: NDArray[np.intp], beside: NDArray[np.intp], seed: int | None) -> F32:
     """[S, S]: 1 where copies move, 0 where they stand still. above, beside: the copy, by place."""
     first = above.min(), beside.min()
-    copies = np.random.default_rng(seed).random((np.ptp(above) + 1, np.ptp(beside) + 1)) < MOVING
+    shape = np.ptp(above) + 1, np.ptp(beside) + 1
+    copies = np.zeros(shape, np.bool_)
+    if seed is not None:
+        copies = np.random.default_rng(seed).random(shape) < MOVING
     copies[-first[0], -first[1]] = True  # the frame
     moving: F32 = copies[above - first[0]][:, beside - first[1]].astype(np.float32)
     return moving

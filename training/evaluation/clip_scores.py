@@ -15,6 +15,7 @@ import torch
 
 from engine.arrays import F32
 from training.data.augment import standard_crops
+from training.data.far_view import far_view
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.features import clip_features
@@ -28,7 +29,7 @@ from training.progress import Progress
 class Protocol(NamedTuple):
     """name: `global`, 30 frames spread over the whole clip (the paper's), or `grid`, what a
     stream would say at the clip's last sample, window full or not. crops: of each frame; 1 is the
-    centre crop, 10 the paper's.
+    centre crop, 10 the paper's. `global, 2 times as far` is `global` on a `far_view`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Protocol(NamedTuple):
 
 
 GRID = Protocol("grid", 1)  # a stream sees the centre crop alone
+DISTANCES = (2, 4)  # what `far` adds
 RGB = "rgb"  # a key of `Scores` beside the flows' names
 
 Scores = dict[str, F32]  # `rgb`, and each flow by its name -> [n, C]
@@ -47,13 +49,15 @@ def clip_scores(
     *,
     flows: Sequence[str],
     crops: int = 1,
+    far: bool = False,
     sample_every: int = 1,
     side: int,
     precision: str = "fp32",
     progress: Progress,
 ) -> dict[Protocol, Scores]:
     """The scores of `clips` by `global` and `grid` with one crop and, where `crops` is more, by
-    `global` with all of them. Segments are averaged, and crops too.
+    `global` with all of them; with `far` also from each of `DISTANCES`. Segments are averaged, and
+    crops too.
 
     flows: those that the clips are prepared with. sample_every: ticks from one sample of the grid
     to the next.
@@ -66,7 +70,7 @@ def clip_scores(
                 modality: Modality = "rgb" if name == RGB else "flow"
                 bound = clip if name == RGB else clip.with_flow(name)
                 scores = _scores_of_stream(
-                    model, modality, bound, crops, sample_every, side, precision
+                    model, modality, bound, crops, far, sample_every, side, precision
                 )
                 for protocol, of_clip in scores.items():
                     found.setdefault(protocol, {}).setdefault(name, []).append(of_clip)
@@ -106,12 +110,14 @@ def _scores_of_stream(
     modality: Modality,
     clip: StoredClip,
     crops: int,
+    far: bool,
     sample_every: int,
     side: int,
     precision: str,
 ) -> dict[Protocol, F32]:
     """One stream's scores [C] of one clip."""
     k = model.frames_per_segment
+    stream = getattr(model, modality)
     spread = global_ticks(clip.ticks, model.segments * k)
     newest = grid_ticks(
         clip.ticks, segments=model.segments, frames_per_segment=k, sample_every=sample_every
@@ -121,13 +127,7 @@ def _scores_of_stream(
         # A short clip has some of `spread` twice, and the centre crop serves both protocols.
         needed = sorted({*spread, *newest} if number == 0 else set(spread))
         features = clip_features(
-            getattr(model, modality),
-            modality,
-            clip,
-            side=side,
-            crop=crop,
-            ticks=needed,
-            precision=precision,
+            stream, modality, clip, side=side, crop=crop, ticks=needed, precision=precision
         )
         row = {tick: index for index, tick in enumerate(needed)}
         of_crops.append(features[[row[tick] for tick in spread]])
@@ -140,4 +140,11 @@ def _scores_of_stream(
     }
     if crops > 1:
         found[Protocol("global", crops)] = window_scores(head, np.stack(of_crops), k)
+    for distance in DISTANCES if far else ():
+        view = far_view(clip.size, distance)
+        features = clip_features(
+            stream, modality, clip, side=side, crop=view, ticks=spread, precision=precision
+        )
+        protocol = Protocol(f"global, {distance} times as far", 1)
+        found[protocol] = window_scores(head, features[None], k)
     return found

@@ -75,8 +75,11 @@ def calibrate(run: Run) -> None:
     save_checkpoint(run.model_path, {**state, "manifest": manifest, "calibrated": how})
 
 
-def evaluate(run: Run, *, crops: int = 1) -> Metrics:
-    """Measure the model on every test part, write metrics.json, and put the numbers with it."""
+def evaluate(run: Run, *, crops: int = 1, far: bool = False) -> Metrics:
+    """Measure the model on every test part, write metrics.json, and put the numbers with it.
+
+    crops: of each frame of labelled clips. far: these also from further away.
+    """
     model = _model(run)
     state = load_checkpoint(run.model_path)
     results: list[Result] = []
@@ -104,6 +107,7 @@ def evaluate(run: Run, *, crops: int = 1) -> Metrics:
                 data_set,
                 flows=run.flows_of(name),
                 crops=crops,
+                far=far,
                 sample_every=run.recipe.bundle.sample_every,
                 side=run.config.input_size,
                 progress=run.progress,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from engine.flow.quantise import ZERO
-from training.data.far_view import FURTHEST, NEAREST, FarView, random_far_view
+from training.data.far_view import FURTHEST, NEAREST, FarView, far_view, random_far_view
 
 # A frame of 4x4 px in a square of 4 px that is twice as high: of 2x2 px, in the square's middle.
-VIEW = FarView(distance=2.0, left=0.25, top=0.25, mirrored=False, still=0)
+VIEW = FarView(distance=2.0, left=0.25, top=0.25, mirrored=False, moving=0)
 
 
 def frames_of(columns: list[int]) -> np.ndarray:
@@ -41,7 +41,7 @@ def test_copies_above_and_below_stand_upright() -> None:
 def test_flow_is_smaller_by_the_distance_and_turned_where_it_is_mirrored() -> None:
     moving = next(
         view
-        for view in (replace(VIEW, still=seed) for seed in range(1000))
+        for view in (replace(VIEW, moving=seed) for seed in range(1000))
         if (view.stacks(stacks_of(8, 4), 4)[0, 1] != ZERO).all()
     )
     seen = moving.stacks(stacks_of(8, 4), 4).astype(int) - ZERO
@@ -53,7 +53,7 @@ def test_flow_is_smaller_by_the_distance_and_turned_where_it_is_mirrored() -> No
 
 def test_the_frame_itself_always_moves_and_its_copies_half_of_the_time() -> None:
     seen = np.stack(
-        [replace(VIEW, still=seed).stacks(stacks_of(8, 4), 4)[0, 1] for seed in range(400)]
+        [replace(VIEW, moving=seed).stacks(stacks_of(8, 4), 4)[0, 1] for seed in range(400)]
     )
     moves = (seen != ZERO).mean(0)
     assert (moves[1:3, 1:3] == 1).all()
@@ -61,9 +61,17 @@ def test_the_frame_itself_always_moves_and_its_copies_half_of_the_time() -> None
     assert (abs(moves - 0.5) < 0.1).all()
 
 
+def test_a_view_to_measure_with_has_the_frame_in_its_middle_and_nothing_else_moves() -> None:
+    stacks = np.full((1, 20, 8, 16), ZERO + 40, np.uint8)  # twice as wide as high
+    seen = far_view((16, 8), 4).stacks(stacks, 32)[0, 0].astype(int) - ZERO
+    moves = np.zeros((32, 32), int)
+    moves[12:20, 8:24] = 10  # of 32 px of height a quarter, and 40 / 4
+    assert seen.tolist() == moves.tolist()
+
+
 def test_a_mirrored_view_is_the_mirror_image() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 17, 22, 3)).astype(np.uint8)
-    view = FarView(distance=1.7, left=0.2, top=0.3, mirrored=False, still=3)
+    view = FarView(distance=1.7, left=0.2, top=0.3, mirrored=False, moving=3)
     mirrored = replace(view, mirrored=True).frames(frames, 32)
     np.testing.assert_array_equal(mirrored, view.frames(frames, 32)[:, :, ::-1])
 

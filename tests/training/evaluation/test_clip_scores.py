@@ -8,6 +8,7 @@ import torch
 
 from tests.training.data.stored import stored_clip
 from training.data.augment import standard_crops
+from training.data.far_view import far_view
 from training.data.frame_store import StoredClip
 from training.data.sampling import global_ticks
 from training.evaluation.clip_scores import GRID, Protocol, clip_scores, grid_ticks
@@ -82,6 +83,23 @@ def test_a_clip_as_long_as_the_window_is_the_same_in_both_protocols(model: StaTs
     found = _scores(model, stored_clip("a", "walk", WINDOW))
     for name in ("rgb", *FLOWS):
         np.testing.assert_allclose(found[GLOBAL][name], found[GRID][name], rtol=1e-4, atol=1e-5)
+
+
+def test_from_further_away_the_whole_window_is_scored_on_the_same_ticks(model: StaTsn) -> None:
+    clip = stored_clip("a", "walk", 40)
+    found = _scores(model, clip, far=True)
+    names = [protocol.name for protocol in found]
+    assert names == ["global", "grid", "global, 2 times as far", "global, 4 times as far"]
+    scores = []
+    for distance in (2, 4):
+        view, ticks = far_view(clip.size, distance), global_ticks(40, WINDOW)
+        features = clip_features(model.flow, "flow", clip, side=32, crop=view, ticks=ticks)
+        segments = torch.from_numpy(features).view(1, 3, 4, -1)
+        with torch.inference_mode():
+            expected = model.flow_head(segments)[0].mean(1)[0]
+        scores.append(found[Protocol(f"global, {distance} times as far", 1)]["dis"][0])
+        np.testing.assert_allclose(scores[-1], expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3
 
 
 @pytest.mark.parametrize(
