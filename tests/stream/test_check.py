@@ -7,6 +7,7 @@ from stream import capacity, check
 from stream.capacity import Cost, Sent, cameras_held, measure_steps
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import SourceError
+from stream.host_sight import HostSight
 from stream.sampler import Sampler
 from tests.stream.stand_ins import Recogniser, stream_sample
 from tests.stream.synthetic import picture, small_manifest, write_video
@@ -25,7 +26,7 @@ def run(monkeypatch, capsys):
         open_sampler=lambda camera, **given: Sampler(
             camera.name,
             manifest,
-            open_flow("dis", {"preset": "ultrafast"}),
+            lambda size: HostSight(manifest, open_flow("dis", {"preset": "ultrafast"})),
             camera.max_gap_s,
             **given,
         ),
