@@ -20,6 +20,9 @@ from tests.stream.synthetic import picture, small_manifest, write_video
 class Recogniser:
     """Its opinion depends on every byte that it is shown."""
 
+    def take_in(self):
+        pass
+
     def step(self, samples):
         (sample,) = samples
         share = (int(sample.rgb.sum()) + 7 * int(sample.flow.sum())) % 1009 / 1009

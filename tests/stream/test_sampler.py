@@ -280,3 +280,27 @@ def test_an_epoch_that_begins_with_flow_has_it_from_its_first_sample() -> None:
     sampler.end_epoch(None)
     (sample,) = sampler.push(source_frame(STEP_NS, picture(1)))
     assert (sample.sample.flow == 128).all()
+
+
+def test_a_sight_is_for_one_size_and_another_is_opened_for_the_next() -> None:
+    opened: list[Sight] = []
+
+    class Sight(HostSight):
+        def __init__(self, size: tuple[int, int]) -> None:
+            super().__init__(small_manifest(), open_flow("dis", {}))
+            self.size, self.closed = size, False
+            opened.append(self)
+
+        def close(self) -> None:
+            self.closed = True
+
+    sampler = Sampler("hall", small_manifest(), Sight, 1.0)
+    assert not opened
+    for tick, size in enumerate([(128, 96), (128, 96), (64, 48)]):
+        (sample,) = sampler.push(source_frame(tick * STEP_NS, picture(tick, size)))
+    assert (sample.sample.epoch, sample.sample.tick) == (1, 0)
+    assert [(each.size, each.closed) for each in opened] == [((128, 96), True), ((64, 48), False)]
+    sampler.close()
+    assert opened[1].closed
+    sampler.push(source_frame(9 * STEP_NS, picture(9)))  # it was opened too late
+    assert opened[2].closed
