@@ -298,7 +298,10 @@ def test_a_picture_of_another_size_than_was_said_costs_no_slot(eyes):
 
 
 def test_too_little_memory_gives_everything_back(open_eyes, fake_driver, fake_cuda):
-    fake_driver.capacity_bytes = 200_000
+    eyes = open_eyes()
+    needed = sum(len(each.bytes) for each in fake_driver.allocated.values())
+    eyes.close()
+    fake_driver.capacity_bytes = needed - 1
     with pytest.raises(DeviceFull):
         open_eyes()
     assert not fake_driver.allocated
