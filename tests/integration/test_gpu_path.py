@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,11 +25,14 @@ from engine.flow.tvl1_cuda import CudaTvL1Flow
 from engine.manifest import FlowEntry
 from engine.recogniser import Recogniser
 from stream.batching import Batcher
+from stream.capture import CaptureThread
 from stream.configuration.config import CameraConfig
+from stream.inference import InferenceThread
 from stream.region import GREY
 from stream.sampler import Sampler
 from stream.samples import SampleQueue
 from stream.sights import Sights
+from stream.sources.source import StreamInfo
 from tests.engine.conftest import (  # noqa: F401  (fixtures)
     fake_cuda,
     fake_driver,
@@ -247,6 +251,69 @@ def test_once_the_cameras_are_there_nothing_is_allocated_and_each_frame_goes_up_
     frames, steps = 20 * 4 * 48, 10 * 2 * 4 * (4 * 24 + 8 * 11)
     assert pictures < fake_driver.copied_bytes["up"] <= pictures + frames + steps
     assert fake_driver.copied_bytes["down"] < 10_000
+
+
+def test_threads_give_the_same(ways, bundle, eyes, tmp_path):
+    """As the daemon does: a capture thread for each file, one for the GPU, and nothing is lost."""
+    names = ("east", "west")
+    images = {name: [picture(turn, (96, 68)) for turn in range(30)] for name in names}
+    on_gpu, on_host = ways
+    wakeup = threading.Event()
+    sights = Sights(bundle.manifest, ENTRY, open_flow=None, handed_over=wakeup.set)
+    sights.eyes = eyes
+    captures = [
+        CaptureThread(
+            camera := CameraConfig(name=name, url=str(tmp_path / name)),
+            manifest=bundle.manifest,
+            open_sight=sights.opener(camera),
+            queue=SampleQueue(CAPACITY, live=False, wakeup=wakeup.set),
+            on_status=lambda change: None,
+            open_source=lambda url, options: Film(images[Path(url).name]),
+        )
+        for name in names
+    ]
+    found = []
+    inference = InferenceThread(
+        open_recogniser=lambda: on_gpu.recogniser,
+        batcher=Batcher({each.camera.name: each.queue for each in captures}, wakeup=wakeup),
+        deliver=lambda item: found.append(item.recognition) is None,
+    )
+    for thread in (inference, *captures):
+        thread.start()
+    inference.join(300)
+    assert inference.failure is None
+    assert not any(each.is_alive() for each in (inference, *captures))
+    expected = {}
+    for name in names:
+        on_host.join(name)
+    for turn in range(30):
+        for name in names:
+            on_host.push(name, source_frame(turn * STEP_NS, images[name][turn]))
+        expected |= {(one.camera, one.tick): one for _, one in on_host.answers()}
+    assert len(found) == len(expected) == 30
+    for one in found:
+        assert_same(one, expected[one.camera, one.tick], shrunk=True)
+        assert isinstance(one.p_flow, np.ndarray)
+
+
+class Film:
+    """A source of pictures, 25 a second."""
+
+    live = False
+
+    def __init__(self, images):
+        self._images = images
+
+    def open(self):
+        height, width, _ = self._images[0].shape
+        return StreamInfo(codec="rawvideo", width=width, height=height, fps=25.0, transport="file")
+
+    def frames(self):
+        for turn, each in enumerate(self._images):
+            yield source_frame(turn * STEP_NS, each)
+
+    def close(self):
+        pass
 
 
 def test_too_little_memory_is_the_host_path_with_the_reason(

@@ -196,7 +196,7 @@ class FakeDriver:
 
     def _there(self, address, size_bytes):
         """The bytes from an address on, which must lie in one piece of memory."""
-        for begin, made in self.allocated.items():
+        for begin, made in list(self.allocated.items()):  # other threads take some meanwhile
             if begin <= address < begin + len(made.bytes):
                 assert address + size_bytes <= begin + len(made.bytes)
                 return made.bytes[address - begin :][:size_bytes]
