@@ -87,6 +87,10 @@ class Eyes(Protocol):
         """
         ...
 
+    def wait(self) -> None:
+        """Until all that was taken in is made."""
+        ...
+
     def close(self) -> None:
         """Give back what this has taken."""
         ...

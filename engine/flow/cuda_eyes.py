@@ -115,7 +115,6 @@ class CudaEyes:
         """What lies in a row's parts [n,bytes], 128 for no motion; waits for it. For checks."""
         size_bytes = {Crop: self.pictures.rgb_bytes, Stack: self.pictures.pair_bytes}
         with self._device.current():
-            self._device.wait(self._compute)
             addresses = picture.addresses()
             parts: U8 = np.full((len(addresses), size_bytes[type(picture)]), 128, np.uint8)
             for part, address in zip(parts, addresses, strict=True):
@@ -123,6 +122,11 @@ class CudaEyes:
                     self._device.download(part, address, self._compute)
             self._device.wait(self._compute)
         return parts
+
+    def wait(self) -> None:
+        """See Eyes."""
+        with self._device.current():
+            self._device.wait(self._compute)
 
     def close(self) -> None:
         """See Eyes."""
