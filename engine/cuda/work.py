@@ -13,6 +13,8 @@ from engine.errors import DeviceFailed, DeviceMissing
 
 log = logging.getLogger(__name__)
 
+_TIMED_RUNS = 3
+
 
 class Work:
     """Starts that follow each other, as a CUDA graph, else one by one.
@@ -35,10 +37,13 @@ class Work:
             self.start = self._replay = device.capture(work, stream)
         except (DeviceFailed, DeviceMissing) as refusal:
             self.refusal = refusal
+        self.took_ns = min(self._timed_ns(device, stream) for _ in range(_TIMED_RUNS))
+
+    def _timed_ns(self, device: Device, stream: Stream) -> int:
         began_ns = time.perf_counter_ns()
         self.start(stream)
         device.wait(stream)
-        self.took_ns = time.perf_counter_ns() - began_ns
+        return time.perf_counter_ns() - began_ns
 
     def close(self) -> None:
         """Give the graph's memory back. The stream must be done."""

@@ -20,7 +20,7 @@ from engine import tensorrt_graphs
 from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.eyes import open_eyes
-from engine.flow import cuda_eyes
+from engine.flow import cuda_eyes, eyes_check
 from engine.flow.tvl1_cuda import CudaTvL1Flow
 from engine.manifest import FlowEntry
 from engine.recogniser import Recogniser
@@ -328,6 +328,19 @@ def test_too_little_memory_is_the_host_path_with_the_reason(
         graphs, bundle.manifest, "tvl1", "cuda", ENTRY, hidden=GREY, lag=4, progress=print
     ) is None  # fmt: skip
     assert "made on the CPU, not on the GPU: NVIDIA H200 has too little free memory" in caplog.text
+    assert fake_driver.allocated == taken
+
+
+def test_pictures_that_drift_are_the_host_path_with_both_numbers(
+    bundle, graphs, fake_driver, caplog, monkeypatch
+):
+    taken = dict(fake_driver.allocated)
+    monkeypatch.setattr(eyes_check, "FLOW_STEPS", -1.0)
+    assert open_eyes(
+        graphs, bundle.manifest, "tvl1", "cuda", ENTRY, hidden=GREY, lag=4, progress=print
+    ) is None  # fmt: skip
+    assert "made on the CPU, not on the GPU: the GPU's pictures drift: pictures " in caplog.text
+    assert "(tolerance -1)" in caplog.text
     assert fake_driver.allocated == taken
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.cuda.gpu import Gpu
-from engine.errors import DeviceFull, EngineDrift
+from engine.errors import DeviceFailed, DeviceFull, EngineDrift
 from engine.flow import cuda_eyes, eyes_check
 from engine.flow.cuda_eyes import SLOTS, CudaEyes
 from engine.flow.pictures import Pictures
@@ -267,6 +267,14 @@ def test_too_little_memory_for_one_more_camera_costs_the_others_nothing(gpu, eye
     fake_driver.capacity_bytes = free
     host.add(0, image(0))
     assert_sees(eyes, eye.view(0, with_flow=True), host, 0)
+
+
+def test_a_lost_gpu_is_a_sentence(eyes, fake_driver):
+    eye = eyes.open(SCALE, None, lambda: None)
+    eye.add(0, image(0), with_flow=True)
+    fake_driver.lost = True
+    with pytest.raises(DeviceFailed, match=r"unspecified launch failure.*--device cpu"):
+        eyes.take_in()
 
 
 def test_the_check_compares_with_the_cpu(open_eyes):
