@@ -85,13 +85,15 @@ class CudaEyes:
         resize_to = None if self.pictures.shrinks(size) else self.pictures.size
         width, height = resize_to or size
         with self._device.current(), self._lock:
-            eye = Eye(
-                self._places(),
-                self._slots(3 * width * height),
-                outside=None if outside is None else self._uploaded(outside),
-                resize_to=resize_to,
-                handed_over=handed_over,
-            )
+            places = self._places()
+            hidden = None if outside is None else self._uploaded(outside)
+            try:
+                slots = self._slots(3 * width * height)
+            except BaseException:
+                if hidden is not None:
+                    self._free_outside.append(hidden)
+                raise
+            eye = Eye(places, slots, outside=hidden, resize_to=resize_to, handed_over=handed_over)
             self._eyes.append(eye)
         return eye
 
