@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.manifest import Manifest
-from engine.pipeline import HostPipeline, Pipeline
+from engine.pipeline import DevicePipeline, HostPipeline, Pipeline
 from engine.runners.runner import Runner
 
 
@@ -23,7 +23,7 @@ class Graphs:
     device: str
     precision: str
     engine: str
-    resident: Pipeline | None = None
+    resident: DevicePipeline | None = None
 
     @property
     def batches(self) -> tuple[int, ...]:

@@ -7,16 +7,18 @@ any device's runners will do, or on the device (`engine.tensorrt.resident`).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 import numpy as np
 
 from engine.arrays import F32, U8
+from engine.flow.estimator import FlowParameter
 from engine.lanes import Lanes, Window, lane_step
 from engine.manifest import Manifest
 from engine.runners.runner import Runner
+from engine.sight import Eyes, Picture
 
 STREAMS = ("rgb", "flow")
 
@@ -44,7 +46,7 @@ class Pipeline(Protocol):
         """Nothing more enters it."""
         ...
 
-    def step(self, windows: Windows, frames: Mapping[str, Sequence[U8]]) -> Seen:
+    def step(self, windows: Windows, frames: Mapping[str, Sequence[Picture]]) -> Seen:
         """One sample for each of the windows: frames[s][b] is windows[s][b]'s.
 
         Raises RunnerError where a graph fails.
@@ -60,6 +62,30 @@ class Pipeline(Protocol):
 
     def close(self) -> None:
         """Give back what it has taken; the graphs are its caller's."""
+        ...
+
+
+class DevicePipeline(Pipeline, Protocol):
+    """One that takes pictures where they lie on its device, too."""
+
+    def open_eyes(
+        self,
+        manifest: Manifest,
+        parameters: Mapping[str, FlowParameter],
+        *,
+        bound_px: float,
+        hidden: int,
+        lag: int,
+        progress: Callable[[str], None],
+    ) -> Eyes:
+        """What makes them there of cameras' frames, with flow tvl1; it closes with the pipeline.
+
+        hidden: what the pixels become that may not be seen. lag: how many frames may have come
+        after a sample's own before a step takes it. progress: told how far from the host's they
+        are.
+
+        Raises FlowMismatch, DeviceMissing, DeviceFull, DeviceFailed or EngineDrift.
+        """
         ...
 
 
@@ -81,14 +107,15 @@ class HostPipeline:
     def end(self, window: Window) -> None:
         """See Pipeline."""
 
-    def step(self, windows: Windows, frames: Mapping[str, Sequence[U8]]) -> Seen:
+    def step(self, windows: Windows, frames: Mapping[str, Sequence[Picture]]) -> Seen:
         """See Pipeline."""
         features: dict[str, F32] = {}
         attention: dict[str, F32] = {}
         marks_ns = [time.perf_counter_ns()]
         for stream in STREAMS:
             if frames[stream]:
-                found = self._cnns[stream].run({"frames": np.stack(frames[stream])})
+                batch = np.stack(cast("Sequence[U8]", frames[stream]))
+                found = self._cnns[stream].run({"frames": batch})
                 features[stream], attention[stream] = found["features"], found["attention"]
             marks_ns.append(time.perf_counter_ns())
         self.enter({stream: windows[stream] for stream in features}, features)

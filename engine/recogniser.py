@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.arrays import F32, U8
+from engine.arrays import F32
 from engine.bundle import Bundle
 from engine.calibration import abstains, fuse, rgb_alone
 from engine.graphs import Graphs
 from engine.pipeline import Pipeline
+from engine.sight import Eyes, Picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,15 +22,15 @@ class Sample:
     """One sample of one camera, at model scale.
 
     rgb [S,S,3]; flow [20,S,S], the stack that ends at this tick, or None where RGB alone is to be
-    looked at. repeated: the grid had no frame of its own here. shed_before: samples lost to
-    overload right before this one.
+    looked at. Either may lie on the device, where the recogniser has eyes there. repeated: the grid
+    had no frame of its own here. shed_before: samples lost to overload right before this one.
     """
 
     camera: str
     epoch: int
     tick: int
-    rgb: U8
-    flow: U8 | None
+    rgb: Picture
+    flow: Picture | None
     repeated: bool = False
     shed_before: int = 0
 
@@ -73,11 +74,13 @@ class Recogniser:
     """Knows every camera's windows and runs their samples together. For one thread.
 
     A camera's numbers don't depend on which others share a batch with it.
+
+    eyes: what makes pictures on the device, where any are made there.
     """
 
-    def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
+    def __init__(self, bundle: Bundle, graphs: Graphs, eyes: Eyes | None = None) -> None:
         self._manifest = bundle.manifest
-        self._graphs = graphs
+        self._graphs, self._eyes = graphs, eyes
         self._pipeline = graphs.pipeline(bundle.manifest)
         self._cameras: dict[str, _Camera] = {}
 
@@ -85,6 +88,14 @@ class Recogniser:
     def batches(self) -> tuple[int, ...]:
         """The batch sizes that its graphs were compiled for, rising."""
         return self._graphs.batches
+
+    def take_in(self) -> None:
+        """Begin on the frames that have come to the device, samples or not; never waits for them.
+
+        Raises RunnerError where that fails.
+        """
+        if self._eyes is not None:
+            self._eyes.take_in()
 
     def step(self, samples: Sequence[Sample]) -> list[Recognition]:
         """Take one new sample each of some cameras; one recognition a sample, in their order.
@@ -96,6 +107,7 @@ class Recogniser:
             return []
         if len({sample.camera for sample in samples}) < len(samples):
             raise ValueError("a camera may have one sample in a step, and one here has more")
+        self.take_in()  # theirs may be among what has just come
         cameras = [self._camera(sample) for sample in samples]
         has_flow = [i for i, sample in enumerate(samples) if sample.flow is not None]
         began_ns = time.perf_counter_ns()

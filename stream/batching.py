@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event, Lock
 
 from stream.samples import SampleQueue, StreamSample
@@ -49,15 +49,18 @@ class Batcher:
         removed, self._removed = self._removed, []
         return removed
 
-    def next(self, timeout_s: float, largest: int) -> list[StreamSample]:
+    def next(
+        self, timeout_s: float, largest: int, meanwhile: Callable[[], object] = lambda: None
+    ) -> list[StreamSample]:
         """The next batch; empty at the timeout, or when nothing will come any more.
 
-        largest: samples in it at most.
+        largest: samples in it at most. meanwhile: done whenever anything has come.
         """
         self._do_as_asked()
         deadline_s = time.monotonic() + timeout_s
         while True:
             self._wakeup.clear()  # before looking: whatever is put from here on sets it again
+            meanwhile()
             batch = self._take(largest)
             left_s = deadline_s - time.monotonic()
             if batch or left_s <= 0 or self._is_over():

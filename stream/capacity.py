@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from engine.arrays import U8
 from engine.recogniser import Recogniser, Sample
+from engine.sight import Eyes
 
 STEPS_S = 1.0  # how long each batch size is measured
 FEWEST_STEPS = 3
+FRAMES_OF = (1, 16)  # cameras, whose frames are measured together: beyond, a GPU gains less
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,18 @@ class Cost:
     """What the path costs here.
 
     sample_ms: of one core, per frame. step_ms: of the whole engine, per prediction, by batch size.
+    frame_ms: of the engine, per frame, by how many cameras share it; empty where frames are the
+    cores' affair alone.
     """
 
     sample_ms: float
     step_ms: Mapping[int, float]
+    frame_ms: Mapping[int, float] = field(default_factory=dict)
+
+    def frame_ms_of(self, cameras: int) -> float:
+        """Of the engine, where so many cameras share it."""
+        largest = max((n for n in self.frame_ms if n <= cameras), default=0)
+        return self.frame_ms.get(largest, 0.0)
 
 
 def cameras_held(
@@ -45,7 +56,7 @@ def cameras_held(
     held = 0.0
     capture_ms = (sent.decode_ms + cost.sample_ms) * sent.fps / cores  # in a second, of all cores
     for size, step_ms in cost.step_ms.items():
-        engine_ms = step_ms * prediction_hz
+        engine_ms = step_ms * prediction_hz + cost.frame_ms_of(size) * sent.fps
         busy_ms = capture_ms + engine_ms if on_cores else max(capture_ms, engine_ms)
         if size == min(cost.step_ms) or 1000 / busy_ms >= size:
             held = max(held, 1000 / busy_ms)
@@ -68,3 +79,26 @@ def _measure_step(recogniser: Recogniser, sample: Sample, size: int) -> float:
     for each in batch:
         recogniser.forget(each.camera)
     return took_ms / steps / size
+
+
+def measure_frames(eyes: Eyes, picture: U8, *, with_flow: bool) -> dict[int, float]:
+    """Milliseconds of the device a frame like this [H,W,3], by how many cameras share it."""
+    return {n: _measure_frames(eyes, picture, n, with_flow) for n in FRAMES_OF}
+
+
+def _measure_frames(eyes: Eyes, picture: U8, cameras: int, with_flow: bool) -> float:
+    size = picture.shape[1], picture.shape[0]
+    sights = [eyes.open(size, None, lambda: None) for _ in range(cameras)]
+    took_ns, steps = 0, -1  # the first one has no flow
+    while steps < FEWEST_STEPS or took_ns < STEPS_S * 1e9:
+        for sight in sights:
+            sight.add(steps + 1, picture, with_flow=with_flow)
+        began_ns = time.monotonic_ns()
+        eyes.take_in()
+        eyes.wait()
+        took_ns += (time.monotonic_ns() - began_ns) if steps >= 0 else 0
+        steps += 1
+    for sight in sights:
+        sight.close()
+    eyes.take_in()  # and part from them
+    return took_ns / 1e6 / steps / cameras

@@ -9,13 +9,12 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 
-from engine.flow.estimator import FlowEstimator
 from engine.manifest import Manifest
 from stream.configuration.config import CameraConfig
 from stream.errors import ConfigError, Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
-from stream.sampler import Sampler
+from stream.sampler import OpenSight, Sampler
 from stream.samples import SampleQueue
 from stream.sources.history import History
 from stream.sources.open import is_file, open_source
@@ -41,10 +40,9 @@ class CaptureThread:
     Args:
         camera: its configuration.
         manifest: the bundle's.
-        flow: the estimator for this camera alone.
+        open_sight: opens what this camera's pictures are seen with.
         queue: where samples go; closed when no more will come.
         on_status: called from the capture thread (from `supervise` for a thread given up).
-        bound_px: the flow quantiser's bound; by default the manifest's for this flow.
         wants_flow: whether the flow stream is wanted at the moment.
         packets: takes the camera's encoded packets; None where nobody wants them.
         epoch: the first stream epoch's number.
@@ -56,10 +54,9 @@ class CaptureThread:
         camera: CameraConfig,
         *,
         manifest: Manifest,
-        flow: FlowEstimator,
+        open_sight: OpenSight,
         queue: SampleQueue,
         on_status: Callable[[StatusChange], object],
-        bound_px: float | None = None,
         wants_flow: Callable[[], bool] = lambda: True,
         packets: PacketTap | None = None,
         epoch: int = 0,
@@ -80,11 +77,8 @@ class CaptureThread:
         self._sampler = Sampler(
             camera.name,
             manifest,
-            flow,
+            open_sight,
             camera.max_gap_s,
-            bound_px=bound_px,
-            explain=camera.explain,
-            region=camera.region,
             wants_flow=wants_flow,
             epoch=epoch,
             monotonic_ns=monotonic_ns,
@@ -110,7 +104,8 @@ class CaptureThread:
     def stop(self) -> None:
         """Asks the thread to end; one that waits inside FFmpeg ends later, or with the process."""
         self._stop_asked.set()
-        self.queue.close()
+        self.queue.close()  # first: what a push that is let go gives, nobody may take
+        self._sampler.close()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the thread's end, at most `timeout` seconds."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from engine.machine import describe_machine
 from stream.agreement import measure_agreement
-from stream.capacity import Cost, Sent, cameras_held, measure_steps
+from stream.capacity import Cost, Sent, cameras_held, measure_frames, measure_steps
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
@@ -142,8 +142,8 @@ def _measure_source(camera: CameraConfig) -> Sent:
 def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tuple[Cost, Cost]:
     """Of both streams, and of RGB alone: frames through a sampler, what came through the engine."""
     samplers = [
-        opening.open_sampler(camera),
-        opening.open_sampler(camera, wants_flow=lambda: False),
+        opening.open_sampler(camera, eyes=engine.eyes),
+        opening.open_sampler(camera, eyes=engine.eyes, wants_flow=lambda: False),
     ]
     sample_ms: list[list[float]] = [[], []]
     newest: dict[int, StreamSample] = {}
@@ -154,10 +154,12 @@ def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tup
         with _measuring(SAMPLING_S) as goes_on:
             while goes_on(len(sample_ms[0])) and (frame := next(frames, None)) is not None:
                 frame = _drawn(frame)  # decoding is counted by itself
+                image = frame.image
                 for i, sampler in enumerate(samplers):
                     before_ns = time.thread_time_ns()
                     samples = sampler.push(frame)
                     sample_ms[i].append((time.thread_time_ns() - before_ns) / 1e6)
+                    engine.recogniser.take_in()
                     if samples:
                         newest[i] = samples[-1]
     finally:
@@ -168,6 +170,9 @@ def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tup
         Cost(
             sample_ms=statistics.mean(sample_ms[i][WARM_UP:]),
             step_ms=measure_steps(engine.recogniser, newest[i].sample),
+            frame_ms={}
+            if engine.eyes is None or camera.explain
+            else measure_frames(engine.eyes, image(), with_flow=i == 0),
         )
         for i in range(2)
     )
@@ -234,7 +239,15 @@ def _say_source(sent: Sent, grid_fps: float) -> None:
 
 def _say_cost(sent: Sent, cost: Cost, engine: Engine, *, opens_url: bool) -> None:
     decoding = f"{sent.decode_ms:.1f} ms to decode, " if opens_url else ""
-    _say("cost", f"{decoding}{cost.sample_ms:.1f} ms to resize and for flow (one core, per frame)")
+    what = "to hand it to the accelerator" if cost.frame_ms else "to resize and for flow"
+    _say("cost", f"{decoding}{cost.sample_ms:.1f} ms {what} (one core, per frame)")
+    if cost.frame_ms:
+        alone, many = min(cost.frame_ms), max(cost.frame_ms)
+        _say(
+            "",
+            f"{cost.frame_ms[alone]:.2f} ms to resize and for flow, {cost.frame_ms[many]:.2f} ms"
+            f" with {many} cameras (the accelerator, per frame)",
+        )
     one, largest = min(cost.step_ms), max(cost.step_ms)
     batches = f", {cost.step_ms[largest]:.1f} ms in batches of {largest}" if largest > one else ""
     where = "all cores" if _is_on_cores(engine) else "the accelerator"

@@ -70,7 +70,7 @@ class InferenceThread(threading.Thread):
             self.opened.set()
             largest = recogniser.batches[-1]
             while not self._stop_asked.is_set() and not self._batcher.drained:
-                batch = self._batcher.next(POLL_S, largest)
+                batch = self._batcher.next(POLL_S, largest, recogniser.take_in)
                 for camera in self._batcher.removed():
                     recogniser.forget(camera)
                 if batch:

@@ -13,15 +13,20 @@ from rich.console import Console
 
 from engine.bundle import Bundle
 from engine.device import open_graphs
+from engine.eyes import open_eyes
 from engine.flow.estimator import FlowEstimator
 from engine.flow.open import open_flow
 from engine.graphs import Graphs
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
+from engine.sight import Eyes
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError
 from stream.messaging.messages import Model
+from stream.region import GREY
 from stream.sampler import Sampler
+from stream.samples import queue_capacity
+from stream.sights import Sights
 
 EVEN = 1e-6  # weights of a map that differ by less are the same
 
@@ -32,10 +37,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Engine:
-    """A recogniser on its compiled graphs."""
+    """A recogniser on its compiled graphs.
+
+    eyes: what makes pictures on the same device; None where that is done on the host.
+    """
 
     recogniser: Recogniser
     graphs: Graphs
+    eyes: Eyes | None = None
 
 
 @dataclass(frozen=True)
@@ -60,17 +69,20 @@ class Opening:
         return open_flow(self.flow, self.flow_entry.parameters, self.flow_device)
 
     def open_sampler(
-        self, camera: CameraConfig, *, wants_flow: Callable[[], bool] = lambda: True
+        self,
+        camera: CameraConfig,
+        *,
+        eyes: Eyes | None = None,
+        wants_flow: Callable[[], bool] = lambda: True,
     ) -> Sampler:
-        """The way from a camera's frames to samples."""
+        """The way from a camera's frames to samples; on the host where there are no eyes."""
+        sights = Sights(self.manifest, self.flow_entry, self.open_flow)
+        sights.eyes = eyes
         return Sampler(
             camera.name,
             self.manifest,
-            self.open_flow(),
+            sights.opener(camera),
             camera.max_gap_s,
-            bound_px=self.flow_entry.bound_px,
-            explain=camera.explain,
-            region=camera.region,
             wants_flow=wants_flow,
         )
 
@@ -89,7 +101,19 @@ class Opening:
             EngineError: the device is missing, or its numbers drift.
         """
         graphs = open_graphs(self.bundle, config.device, config.precision, progress=say)
-        return Engine(Recogniser(self.bundle, graphs), graphs)
+        # Samples that wait, one that is being put there, and one that has been taken out.
+        waiting = queue_capacity(self.manifest.prediction_hz) + 2
+        eyes = open_eyes(
+            graphs,
+            self.manifest,
+            self.flow,
+            self.flow_device,
+            self.flow_entry,
+            hidden=GREY,
+            lag=waiting * self.manifest.sample_every,
+            progress=say,
+        )
+        return Engine(Recogniser(self.bundle, graphs, eyes), graphs, eyes)
 
     def model(self, graphs: Graphs) -> Model:
         """What messages say about who computed them."""

@@ -122,7 +122,7 @@ def play(
 ) -> Iterator[Played]:
     """Every prediction of an open source, in order. The same numbers each time, bit for bit."""
     manifest = opening.manifest
-    sampler = opening.open_sampler(camera)
+    sampler = opening.open_sampler(camera, eyes=engine.eyes)
     writer = Writer(
         envelope=Envelope(config.site, config.node),
         manifest=manifest,
@@ -134,7 +134,9 @@ def play(
         first_ns = frame.pts_ns if first_ns is None else first_ns
         hole_ns = frame.pts_ns - (frame.pts_ns if before_ns is None else before_ns)
         before_ns = frame.pts_ns
-        for sample in sampler.push(frame):
+        samples = sampler.push(frame)
+        engine.recogniser.take_in()  # nobody else does, and a sampler waits for it
+        for sample in samples:
             taken_ns = time.monotonic_ns()
             (recognition,) = engine.recogniser.step([sample.sample])
             prediction = writer.prediction(

@@ -13,7 +13,7 @@ _NOTHING = -1  # no tick is negative
 
 
 class Ring:
-    """Holds the last `capacity` ticks of one epoch: frame, flow pair and capture time of each.
+    """Holds the last `capacity` ticks of one epoch: frame and flow pair of each.
 
     One writer; a reader asks by tick and gets a copy, or FrameGone. A tick's place is tick modulo
     capacity, so nothing is ever moved or allocated.
@@ -33,16 +33,14 @@ class Ring:
         self.capacity = capacity
         self._frames = np.zeros((capacity, height, width, 3), np.uint8)
         self._pairs = np.full((capacity, 2, flow_height, flow_width), ZERO, np.uint8)
-        self._captured_ns = np.zeros(capacity, np.int64)
         self._ticks = np.full(capacity, _NOTHING, np.int64)
 
-    def write(self, tick: int, frame: U8, pair: U8 | None, captured_at_ns: int) -> None:
+    def write(self, tick: int, frame: U8, pair: U8 | None) -> None:
         """Stores a tick over the oldest one. `pair` None means zero flow: a repeat, or tick 0."""
         place = tick % self.capacity
         self._ticks[place] = _NOTHING  # a reader that comes now is told "gone", not half a frame
         self._frames[place] = frame
         self._pairs[place] = ZERO if pair is None else pair
-        self._captured_ns[place] = captured_at_ns
         self._ticks[place] = tick
 
     def clear(self) -> None:
@@ -58,10 +56,6 @@ class Ring:
         """U8[2,fh,fw] quantised flow from tick - 1 to tick."""
         place = self._place(tick)
         return self._unchanged(tick, self._pairs[place].copy())
-
-    def captured_at_ns(self, tick: int) -> int:
-        """UTC nanoseconds of a tick."""
-        return int(self._captured_ns[self._place(tick)])
 
     def _place(self, tick: int) -> int:
         place = tick % self.capacity

@@ -25,14 +25,14 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
-from stream.samples import WAITS_S, SampleQueue
+from stream.samples import SampleQueue, queue_capacity
 from stream.screen import ScreenThread, Terminal
 from stream.shedding import Shedding
+from stream.sights import Sights
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions
 from stream.version import version, versions
 
-SMALLEST_QUEUE = 4
 POLL_S = 0.1
 
 _log = logging.getLogger(__name__)
@@ -65,11 +65,12 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
         wakeup = Event()
         batcher = Batcher({}, wakeup=wakeup)
         shedding = Shedding(rgb_alone=config.rgb_when_overloaded)
-        make = _make_capture(opening, outside, inbox, wakeup, shedding)
+        sights = Sights(opening.manifest, opening.flow_entry, opening.open_flow, wakeup.set)
+        make = _make_capture(opening, sights, outside, inbox, wakeup, shedding)
         cameras = Cameras(make, batcher, shedding)
         for camera in config.cameras:
             cameras.add(camera)
-        daemon = _daemon(reload, opening, outside, inbox, cameras, batcher, stop)
+        daemon = _daemon(reload, opening, sights, outside, inbox, cameras, batcher, stop)
         if daemon is not None:
             with _screen(show) as daemon.show:
                 daemon.run()
@@ -78,9 +79,14 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
 
 
 def _make_capture(
-    opening: Opening, outside: Outside, inbox: Inbox, wakeup: Event, shedding: Shedding
+    opening: Opening,
+    sights: Sights,
+    outside: Outside,
+    inbox: Inbox,
+    wakeup: Event,
+    shedding: Shedding,
 ) -> Callable[[CameraConfig, int], CaptureThread]:
-    capacity = max(SMALLEST_QUEUE, round(opening.manifest.prediction_hz * WAITS_S))
+    capacity = queue_capacity(opening.manifest.prediction_hz)
 
     def make(camera: CameraConfig, epoch: int) -> CaptureThread:
         realtime = bool(camera.realtime)
@@ -88,10 +94,9 @@ def _make_capture(
         return CaptureThread(
             camera,
             manifest=opening.manifest,
-            flow=opening.open_flow(),
+            open_sight=sights.opener(camera),
             queue=SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set),
             on_status=inbox.put,
-            bound_px=opening.flow_entry.bound_px,
             wants_flow=shedding.wants_flow,
             packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
             epoch=epoch,
@@ -103,6 +108,7 @@ def _make_capture(
 def _daemon(
     reload: Reload,
     opening: Opening,
+    sights: Sights,
     outside: Outside,
     inbox: Inbox,
     cameras: Cameras,
@@ -116,6 +122,7 @@ def _daemon(
     def open_recogniser() -> Recogniser:
         nonlocal engine
         engine = opening.open_engine(config, say)
+        sights.eyes = engine.eyes
         return engine.recogniser
 
     inference = InferenceThread(open_recogniser=open_recogniser, batcher=batcher, deliver=inbox.put)

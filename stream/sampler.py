@@ -1,27 +1,25 @@
-"""From a camera's frames to samples: grid, ring, flow, crop.
+"""From a camera's frames to samples: where they lie in time, and what a sight makes of them.
 
 Everything here depends on the frames and their presentation times alone, so that a stream gives
-bit for bit what an offline evaluation of the same grid frames gives.
+bit for bit what an offline evaluation of the same grid frames gives (where the sight is the host's;
+on a GPU what is resized may differ by 1 of 255).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from engine.arrays import U8
-from engine.flow.estimator import FlowEstimator
-from engine.flow.quantise import quantise
-from engine.flow.stack import STACK, stack
+from engine.flow.stack import STACK
 from engine.grid import SECOND_NS, GridSequencer
 from engine.manifest import Manifest
-from engine.preprocess import centre_crop, grey, resize
 from engine.recogniser import Sample
+from engine.sight import Sight
 from stream.errors import Reason
 from stream.frame import SourceFrame
-from stream.region import Point, Region
-from stream.ring import Ring
 from stream.samples import StreamSample
+
+OpenSight = Callable[[tuple[int, int]], Sight]  # for pictures of (width, height)
 
 
 class Sampler:
@@ -29,12 +27,9 @@ class Sampler:
 
     Args:
         camera: its name.
-        manifest: the bundle's, for grid, sizes and flow bound.
-        flow: the estimator, opened for this camera alone.
+        manifest: the bundle's, for the grid.
+        open_sight: opens this camera's; asked with the first frame, and with one of another size.
         max_gap_s: a longer hole starts a new epoch.
-        bound_px: the flow's quantiser bound; by default that of the manifest's entry for `flow`.
-        explain: keep the whole frame with each sample.
-        region: corners of the part of each frame that is looked at; all of it where that is None.
         wants_flow: asked at each tick; while it says no, flow isn't estimated, and samples have
             none until a whole stack of pairs is there again.
         epoch: the first one's number.
@@ -51,12 +46,9 @@ class Sampler:
         self,
         camera: str,
         manifest: Manifest,
-        flow: FlowEstimator,
+        open_sight: OpenSight,
         max_gap_s: float,
         *,
-        bound_px: float | None = None,
-        explain: bool = False,
-        region: Sequence[Point] | None = None,
         wants_flow: Callable[[], bool] = lambda: True,
         epoch: int = 0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
@@ -67,23 +59,16 @@ class Sampler:
         self.dropped: dict[str, int] = {"thinned": 0}
         self.repeated = 0
         self._manifest = manifest
-        self._flow = flow
-        self._bound_px = (
-            manifest.flow_entry(flow.name, allow_mismatch=True).bound_px
-            if bound_px is None
-            else bound_px
-        )
-        self._explain = explain
-        self._region = Region(region, manifest.resize) if region is not None else None
+        self._open_sight = open_sight
+        self._sight: Sight | None = None
+        self._sees: tuple[int, int] | None = None  # width and height that the sight is for
+        self._closed = False
         self._wants_flow = wants_flow
         self._pairs_missing = 0  # of the stack that ends at the newest tick
         self._monotonic_ns = monotonic_ns
         self._max_gap_ns = round(max_gap_s * SECOND_NS)
         self._sequencer = GridSequencer(manifest.grid, max_gap_s)
-        self._ring = Ring(manifest.resize, manifest.flow_resize)
-        self._newest: SourceFrame | None = None  # the newest grid frame's times; its picture is:
-        self._scaled: U8 | None = None  # U8[h,w,3]
-        self._grey: U8 | None = None  # U8[h/p,w/p]
+        self._newest: SourceFrame | None = None  # the newest grid frame
         self._tick = 0
         self._arrived_ns = (0, 0)  # of the last two frames
         self._ended_for: Reason | None = None
@@ -128,6 +113,12 @@ class Sampler:
         self._sequencer.reset()
         self._ended_for = reason
 
+    def close(self) -> None:
+        """Nothing more comes, and a push that waits goes on. For any thread."""
+        self._closed = True
+        if self._sight is not None:
+            self._sight.close()
+
     def count_dropped(self, cause: str, frames: int) -> None:
         """Enters frames that were lost elsewhere into the account that samples carry."""
         self.dropped[cause] = self.dropped.get(cause, 0) + frames
@@ -147,8 +138,8 @@ class Sampler:
     def _begin_epoch(self) -> None:
         self.epoch += 1
         self.epoch_reason, self._ended_for = self._ended_for, None
-        self._ring.clear()
-        self._scaled = self._grey = None
+        if self._sight is not None:
+            self._sight.clear()
         self._pairs_missing = 0
 
     def _repeat(self, ticks: int, arrived_ns: int) -> list[StreamSample]:
@@ -157,33 +148,36 @@ class Sampler:
         if not ticks:
             return samples
         assert self._newest is not None
-        assert self._scaled is not None
+        assert self._sight is not None
         last, first_tick = self._newest, self._tick
         self.repeated += ticks
         for tick in range(first_tick + 1, first_tick + ticks + 1):
             self._has_pair()
-            late_ns = round((tick - first_tick) * self._manifest.grid.step_ns)
-            self._ring.write(tick, self._scaled, None, last.captured_at_ns + late_ns)
+            self._sight.repeat(tick)
             if self._manifest.grid.is_sample(tick):
-                samples.append(self._sample(last, tick, {"captured": arrived_ns}, repeated=True))
+                late_ns = round((tick - first_tick) * self._manifest.grid.step_ns)
+                capture_ns = last.captured_at_ns + late_ns
+                samples.append(self._sample(last, tick, capture_ns, arrived_ns, repeated=True))
         return samples
 
     def _add(self, frame: SourceFrame, tick: int, arrived_ns: int) -> list[StreamSample]:
-        scaled = resize(frame.image(), self._manifest.resize)  # [H,W,3] -> [h,w,3]
-        if self._region is not None:
-            scaled = self._region.apply(scaled)
-        grey_now = grey(scaled, self._manifest.flow_downsampling)
-        marks = {"captured": arrived_ns, "decoded": self._monotonic_ns()}
-        pair: U8 | None = None
-        if self._has_pair() and self._grey is not None:
-            # two of [h/p,w/p] -> F32[2,h/p,w/p] -> U8[2,h/p,w/p]
-            pair = quantise(self._flow.estimate(self._grey, grey_now), self._bound_px)
-        marks["flow"] = self._monotonic_ns()
-        self._ring.write(tick, scaled, pair, frame.captured_at_ns)
-        self._newest, self._scaled, self._grey, self._tick = frame, scaled, grey_now, tick
+        with_flow = self._has_pair()
+        self._sight_for((frame.width, frame.height)).add(tick, frame.image(), with_flow=with_flow)
+        self._newest, self._tick = frame, tick
         if not self._manifest.grid.is_sample(tick):
             return []
-        return [self._sample(frame, tick, marks, repeated=False)]
+        return [self._sample(frame, tick, frame.captured_at_ns, arrived_ns, repeated=False)]
+
+    def _sight_for(self, size: tuple[int, int]) -> Sight:
+        """The camera's sight for pictures of a size, which only changes between epochs."""
+        if self._sight is None or self._sees != size:
+            before, self._sight = self._sight, self._open_sight(size)
+            self._sees = size
+            if before is not None and before is not self._sight:
+                before.close()
+            if self._closed:  # while it was opened
+                self._sight.close()
+        return self._sight
 
     def _has_pair(self) -> bool:
         """Whether a tick gets its flow, and the account of what a stack still lacks."""
@@ -192,29 +186,24 @@ class Sampler:
         return wanted
 
     def _sample(
-        self, frame: SourceFrame, tick: int, marks: dict[str, int], *, repeated: bool
+        self, frame: SourceFrame, tick: int, capture_ns: int, arrived_ns: int, *, repeated: bool
     ) -> StreamSample:
-        size, flow_size = self._manifest.input_size, self._manifest.flow_size
-        scaled = self._ring.frame(tick)
-        sample = Sample(
-            camera=self.camera,
-            epoch=self.epoch,
-            tick=tick,
-            rgb=centre_crop(scaled, size, channels_last=True),  # [h,w,3] -> [S,S,3]
-            flow=None
-            if self._pairs_missing
-            else stack(  # ten of [2,h/p,w/p] -> [20,S/p,S/p]
-                lambda j: centre_crop(self._ring.pair(j), flow_size, channels_last=False), tick
-            ),
-            repeated=repeated,
-        )
+        assert self._sight is not None
+        view = self._sight.view(tick, with_flow=not self._pairs_missing)
         return StreamSample(
-            sample=sample,
-            capture_ns=self._ring.captured_at_ns(tick),
+            sample=Sample(
+                camera=self.camera,
+                epoch=self.epoch,
+                tick=tick,
+                rgb=view.rgb,
+                flow=view.flow,
+                repeated=repeated,
+            ),
+            capture_ns=capture_ns,
             clock=frame.clock,
             uncertainty_ms=frame.uncertainty_ms,
-            monotonic_ns={**marks, "sampled": self._monotonic_ns()},
+            monotonic_ns={"captured": arrived_ns, "sampled": self._monotonic_ns()},
             truth=frame.truth,
             dropped=dict(self.dropped),
-            frame=scaled if self._explain else None,
+            frame=view.frame,
         )

@@ -15,6 +15,12 @@ from stream.frame import Clock
 # How far a slow machine may fall behind before newer samples win. Encoders hold frames back for 400
 # to 500 ms around a keyframe and then send them all at once: those must not be lost.
 WAITS_S = 0.6
+SMALLEST_QUEUE = 4
+
+
+def queue_capacity(prediction_hz: float) -> int:
+    """Samples of a camera that may wait, where so many come in a second."""
+    return max(SMALLEST_QUEUE, round(prediction_hz * WAITS_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class StreamSample:
         capture_ns: UTC nanoseconds of the sample's tick.
         clock, uncertainty_ms: where `capture_ns` comes from and how far off it may be.
         monotonic_ns: marks of `time.monotonic_ns()` by stage, in order: "captured" (the frame
-            reached the sampler), "decoded" (converted and resized), "flow", "sampled".
+            reached the sampler), "sampled".
         truth: the label performed, where the source knows it.
         dropped: frames lost so far in the life of the camera, by cause: "thinned", "late",
             "corrupt"; `SampleQueue.get` adds "shed". Cumulative.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsInt
 
 import numpy as np
 
@@ -67,8 +67,11 @@ class Device(Protocol):
         ...
 
     def stream(self) -> Stream: ...
-    def upload(self, target: Memory, source: AnyArray, stream: Stream) -> None: ...
-    def download(self, target: AnyArray, source: Memory, stream: Stream) -> None: ...
+    def upload(self, target: SupportsInt, source: AnyArray, stream: Stream) -> None:
+        """From pinned memory to an address, that of some Memory or inside of it."""
+        ...
+
+    def download(self, target: AnyArray, source: SupportsInt, stream: Stream) -> None: ...
     def wait(self, stream: Stream) -> None:
         """Until everything on the stream is done."""
         ...
@@ -162,11 +165,11 @@ class Gpu:
         """See Device."""
         return self._driver.Stream()
 
-    def upload(self, target: Memory, source: AnyArray, stream: Stream) -> None:
+    def upload(self, target: SupportsInt, source: AnyArray, stream: Stream) -> None:
         """See Device."""
         self._driver.memcpy_htod_async(int(target), np.ascontiguousarray(source), stream)
 
-    def download(self, target: AnyArray, source: Memory, stream: Stream) -> None:
+    def download(self, target: AnyArray, source: SupportsInt, stream: Stream) -> None:
         """See Device."""
         self._driver.memcpy_dtoh_async(target, int(source), stream)
 

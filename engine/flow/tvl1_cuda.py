@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.arrays import F32, U8
-from engine.cuda.gpu import Device, Memory, Stream, open_gpu
+from engine.cuda.gpu import Device, Kernels, Memory, Start, Stream, open_gpu
 from engine.flow.estimator import FlowParameter
 from engine.flow.tvl1_plan import TvL1Plan, refuse_what_kernels_lack
 from engine.flow.tvl1_settings import TvL1Settings
@@ -29,12 +29,10 @@ class TvL1Batch:
 
     def __init__(self, plan: TvL1Plan, device: Device) -> None:
         self.plan = plan
-        kernels = device.kernels(SOURCE)
         self.memory: dict[str, Memory] = {
             name: device.allocate(size_bytes) for name, size_bytes in plan.buffers.items()
         }
-        addresses = {name: int(memory) for name, memory in self.memory.items()}
-        self._starts = [kernels.bind(launch, addresses) for launch in plan.launches]
+        self._starts = bound(plan, device.kernels(SOURCE), self.memory)
 
     def enqueue(self, stream: Stream) -> None:
         """Put the whole computation on the stream; returns before it is done."""
@@ -45,6 +43,12 @@ class TvL1Batch:
         """Give the memory back. The stream must be done."""
         for memory in self.memory.values():
             memory.free()
+
+
+def bound(plan: TvL1Plan, kernels: Kernels, memory: Mapping[str, Memory]) -> list[Start]:
+    """A plan's launches, on memory of its buffers or larger."""
+    addresses = {name: int(piece) for name, piece in memory.items()}
+    return [kernels.bind(launch, addresses) for launch in plan.launches]
 
 
 class CudaTvL1Flow:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from engine.arrays import U8, AnyArray
-from engine.cuda.gpu import Device, Kernels, Memory, Start, Stream
-from engine.cuda.graph import Replay
+from engine.cuda.gpu import Device, Kernels, Memory, Stream
 from engine.cuda.launch import Launch
-from engine.errors import DeviceFailed, DeviceMissing
+from engine.cuda.work import Work, tell_of_refusals
+from engine.flow.pictures import IN_PLACE
 from engine.runners.tensorrt_runner import TensorRtRunner
 from engine.tensorrt.profile import Profile
 from engine.tensorrt.rows import ROW
 
-log = logging.getLogger(__name__)
+Around = tuple[tuple[Kernels, Launch], tuple[Kernels, Launch]]
 
 
 class Batches:
@@ -26,7 +24,8 @@ class Batches:
 
     Args:
         launches: what a batch of so many rows begins and ends with. Their buffers are `rows`,
-            `result`, and the graph's own inputs and outputs.
+            `parts`, `result`, and the graph's own inputs and outputs.
+        depth: of how many parts a row's picture is made; 0 where the graph takes none.
         result: where results go.
         compute, copies: the two streams.
 
@@ -39,9 +38,9 @@ class Batches:
         self,
         device: Device,
         runner: TensorRtRunner,
-        kernels: Kernels,
-        launches: Callable[[int], tuple[Launch | None, Launch]],
+        launches: Callable[[int], Around],
         *,
+        depth: int,
         result: Memory,
         compute: Stream,
         copies: Stream,
@@ -51,9 +50,10 @@ class Batches:
         self._batches: dict[int, _Batch] = {}
         try:
             for size, profile in runner.profiles.items():
-                batch = self._batches[size] = _Batch(device, profile)
-                batch.prepare(kernels, launches(size), result, compute)
-            self._tell_of_refusals(runner.name)
+                batch = self._batches[size] = _Batch(device, profile, depth)
+                batch.prepare(launches(size), result, compute)
+            self._works = {size: batch.work for size, batch in self._batches.items()}
+            tell_of_refusals(runner.name, self._works)
         except BaseException:
             self.close()
             raise
@@ -61,26 +61,35 @@ class Batches:
     @property
     def captured(self) -> tuple[int, ...]:
         """The batch sizes that are one launch, rising."""
-        return tuple(sorted(n for n, batch in self._batches.items() if not batch.refusal))
+        return tuple(sorted(n for n, work in self._works.items() if not work.refusal))
 
-    def enqueue(self, rows: AnyArray, count: int, frames: U8 | None = None) -> None:
+    def enqueue(
+        self, rows: AnyArray, count: int, frames: U8 | None = None, parts: AnyArray | None = None
+    ) -> None:
         """The first `count` of ROWs, and of pictures where the graph takes them.
 
-        Both are pinned, and must stay as they are until the streams are done. rows: zeros follow
-        those that count, as many as the largest batch has rows.
+        All are pinned, and must stay as they are until the streams are done. rows, parts: zeros
+        follow those that count, as many as the largest batch has rows. parts: addresses of each
+        row's [.,depth]; where they are IN_PLACE the picture is among the frames.
         """
         device, start = self._device, 0
         for size in self._cover.of(count):
             batch = self._batches[size]
             # What the batch held before must have been computed.
             device.follow(self._copies, batch.done)
-            if frames is not None:
+            if frames is not None and parts is not None:
                 last = min(start + size, count)
-                device.upload(batch.frames, frames[start:last], self._copies)
+                device.upload(batch.parts, parts[start : start + size].view(np.uint8), self._copies)
+                for begin, end in _runs(parts[start:last, 0] == IN_PLACE):
+                    device.upload(
+                        int(batch.frames) + begin * frames[0].nbytes,
+                        frames[start + begin : start + end],
+                        self._copies,
+                    )
             device.upload(batch.rows, rows[start : start + size].view(np.uint8), self._copies)
             device.record(batch.filled, self._copies)
             device.follow(self._compute, batch.filled)
-            batch.start(self._compute)
+            batch.work.start(self._compute)
             device.record(batch.done, self._compute)
             start += size
 
@@ -92,63 +101,48 @@ class Batches:
             batch.close()
         self._batches.clear()
 
-    def _tell_of_refusals(self, name: str) -> None:
-        refused = {n: each.refusal for n, each in self._batches.items() if each.refusal}
-        if refused:
-            log.warning(
-                "%s starts kernel by kernel in batches of %s, not as a CUDA graph: %s",
-                name,
-                " and ".join(map(str, sorted(refused))),
-                next(iter(refused.values())),
-            )
-
 
 class _Batch:
     """One profile. filled, done: its input is there, and its output."""
 
-    def __init__(self, device: Device, profile: Profile) -> None:
+    def __init__(self, device: Device, profile: Profile, depth: int) -> None:
         self._device, self._profile = device, profile
         self.filled, self.done = device.event(), device.event()
         self.rows = device.allocate(profile.batch * ROW.itemsize)
-        self.start: Start = profile.enqueue
-        self.refusal: DeviceFailed | DeviceMissing | None = None
-        self._replay: Replay | None = None
+        # One byte for a graph that has no pictures: a driver gives nothing for none.
+        self.parts = device.allocate(max(1, 8 * depth * profile.batch))
+        self._parts_bytes = 8 * depth * profile.batch
+        self._work: Work | None = None
+
+    @property
+    def work(self) -> Work:
+        assert self._work is not None  # prepared
+        return self._work
 
     @property
     def frames(self) -> Memory:
         return self._profile.memory["frames"]
 
-    def prepare(
-        self,
-        kernels: Kernels,
-        launches: tuple[Launch | None, Launch],
-        result: Memory,
-        stream: Stream,
-    ) -> None:
+    def prepare(self, around: Around, result: Memory, stream: Stream) -> None:
         """Run it once with nobody's rows, so that nothing is loaded later; then capture it."""
         device, profile = self._device, self._profile
-        memory = {**profile.memory, "rows": self.rows, "result": result}
+        memory = {**profile.memory, "rows": self.rows, "parts": self.parts, "result": result}
         addresses = {name: int(piece) for name, piece in memory.items()}
-        before, after = (each and kernels.bind(each, addresses) for each in launches)
-        work = partial(_all, [each for each in (before, profile.enqueue, after) if each])
+        before, after = (kernels.bind(launch, addresses) for kernels, launch in around)
         device.upload(self.rows, np.zeros(profile.batch, ROW).view(np.uint8), stream)
-        work(stream)
-        device.wait(stream)
-        try:
-            self._replay = device.capture(work, stream)
-            self._replay(stream)
-            device.wait(stream)
-            self.start = self._replay
-        except (DeviceFailed, DeviceMissing) as refusal:
-            self.refusal, self.start = refusal, work
+        if self._parts_bytes:
+            device.upload(self.parts, np.zeros(self._parts_bytes, np.uint8), stream)
+        self._work = Work(device, (before, profile.enqueue, after), stream)
 
     def close(self) -> None:
-        if self._replay is not None:
-            self._replay.close()
-            self._replay = None
+        if self._work is not None:
+            self._work.close()
+            self._work = None
         self.rows.free()
+        self.parts.free()
 
 
-def _all(starts: Sequence[Start], stream: Stream) -> None:
-    for start in starts:
-        start(stream)
+def _runs(chosen: AnyArray) -> Iterator[tuple[int, int]]:
+    """Where stretches of chosen rows begin and end."""
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

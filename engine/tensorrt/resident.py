@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import cast
 
 import numpy as np
 
-from engine.arrays import F32, U8
+from engine.arrays import F32
 from engine.cuda.gpu import Device, Memory
+from engine.flow import pictures
+from engine.flow.cuda_eyes import CudaEyes
+from engine.flow.estimator import FlowParameter
+from engine.flow.eyes_check import check
+from engine.flow.stack import STACK
+from engine.flow.tvl1_settings import TvL1Settings
 from engine.lanes import Window
 from engine.manifest import Manifest
 from engine.pipeline import STREAMS, Seen, Windows
 from engine.runners.tensorrt_runner import TensorRtRunner
+from engine.sight import Eyes, Picture
 from engine.tensorrt.resident_stream import ResidentStream, ResidentWindow
 from engine.tensorrt.rows import SOURCE, Rows
 
@@ -23,9 +30,10 @@ _FLOAT_BYTES = 4
 class ResidentPipeline:
     """Runs a bundle's graphs on one GPU without coming back to the host between them.
 
-    A step copies pictures and a table of rows up, and one array of scores, logits and attention
-    down: about a kilobyte a camera and stream. A camera's state is taken when it comes, and used
-    again by whoever comes after it; else nothing is allocated after the start.
+    A step copies a table of rows up, with those pictures that aren't on the GPU already
+    (`open_eyes`), and one array of scores, logits and attention down: about a kilobyte a camera and
+    stream. A camera's state is taken when it comes, and used again by whoever comes after it; else
+    nothing is allocated after the start.
 
     cnns, heads: by stream. They stay their caller's, and must not run meanwhile.
 
@@ -76,7 +84,7 @@ class ResidentPipeline:
         """See Pipeline."""
         self._free.append(cast(ResidentWindow, window).state)
 
-    def step(self, windows: Windows, frames: Mapping[str, Sequence[U8]]) -> Seen:
+    def step(self, windows: Windows, frames: Mapping[str, Sequence[Picture]]) -> Seen:
         """See Pipeline. stage_ms is by the GPU's own clock, copies up included."""
         with self._device.current():
             parts = [
@@ -110,6 +118,34 @@ class ResidentPipeline:
                     self._streams[stream].advance()
                 self._collect(mine)
 
+    def open_eyes(
+        self,
+        manifest: Manifest,
+        parameters: Mapping[str, FlowParameter],
+        *,
+        bound_px: float,
+        hidden: int,
+        lag: int,
+        progress: Callable[[str], None],
+    ) -> Eyes:
+        """See DevicePipeline."""
+        with self._device.current():
+            eyes = CudaEyes(
+                self._device,
+                pictures.Pictures.of(manifest, bound_px, hidden),
+                TvL1Settings.of(parameters),
+                compute=self._compute,
+                copies=self._copies,
+                lag=lag,
+            )
+        try:
+            progress(f"made on the GPU, {check(eyes, parameters)}")
+        except BaseException:
+            eyes.close()
+            raise
+        self._taken.callback(eyes.close)
+        return eyes
+
     def close(self) -> None:
         """See Pipeline."""
         with self._device.current():
@@ -125,17 +161,19 @@ class ResidentPipeline:
         places = len(STREAMS) * self._largest
         self._result = self._allocated(places * rows.result_floats)
         self._results: F32 = device.pinned((places, rows.result_floats), np.float32)
-        kernels = device.kernels(SOURCE)
+        row_kernels, picture_kernels = map(device.kernels, (SOURCE, pictures.SOURCE))
         self._streams: dict[str, ResidentStream] = {}
         for stream in STREAMS:
             self._streams[stream] = ResidentStream(
                 device,
-                kernels,
+                row_kernels,
+                picture_kernels,
                 cnn=cnns[stream],
                 head=heads[stream],
                 rows=rows,
                 largest=self._largest,
                 map_size=_map(cnns[stream]),
+                depth={"rgb": 1, "flow": STACK}[stream],
                 result=self._result,
                 compute=self._compute,
                 copies=self._copies,
@@ -145,7 +183,7 @@ class ResidentPipeline:
     def _step(
         self,
         windows: Mapping[str, Sequence[ResidentWindow]],
-        frames: Mapping[str, Sequence[U8]],
+        frames: Mapping[str, Sequence[Picture]],
     ) -> Seen:
         device, place = self._device, 0
         device.record(self._marks[0], self._compute)

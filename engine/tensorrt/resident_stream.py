@@ -8,8 +8,10 @@ import numpy as np
 
 from engine.arrays import F32, U8, AnyArray
 from engine.cuda.gpu import Device, Kernels, Memory, Stream
+from engine.flow.pictures import IN_PLACE, stack
 from engine.lanes import Window
 from engine.runners.tensorrt_runner import TensorRtRunner
+from engine.sight import Picture
 from engine.tensorrt.batches import Batches
 from engine.tensorrt.rows import ROW, Rows
 
@@ -26,7 +28,9 @@ class ResidentStream:
     """fill, then look and advance, then wait for the streams, then take_over.
 
     largest: how many rows may be filled at once. map_size: height and width of the CNN's attention.
-    result: where rows' results go, each to its place.
+    depth: of how many parts a picture is made. result: where rows' results go, each to its place.
+
+    row_kernels, picture_kernels: of `rows.cu` and `pictures.cu`.
 
     The GPU must be current for all of it. Raises DeviceFull or DeviceFailed.
     """
@@ -34,13 +38,15 @@ class ResidentStream:
     def __init__(
         self,
         device: Device,
-        kernels: Kernels,
+        row_kernels: Kernels,
+        picture_kernels: Kernels,
         *,
         cnn: TensorRtRunner,
         head: TensorRtRunner,
         rows: Rows,
         largest: int,
         map_size: tuple[int, int],
+        depth: int,
         result: Memory,
         compute: Stream,
         copies: Stream,
@@ -52,17 +58,29 @@ class ResidentStream:
         # Twice as many, since a batch may have rows to spare.
         table: U8 = device.pinned((2 * largest * ROW.itemsize,), np.uint8)
         self._table: AnyArray = table.view(ROW)
+        self._parts: AnyArray = device.pinned((2 * largest, depth), np.uint64)
+        part_bytes = int(np.prod(shape)) // depth
 
         streams = {"result": result, "compute": compute, "copies": copies}
         self.cnn = Batches(
-            device, cnn, kernels, lambda batch: (None, rows.keep(batch, area)), **streams
+            device,
+            cnn,
+            lambda batch: (
+                (picture_kernels, stack(batch, depth, part_bytes, "frames")),
+                (row_kernels, rows.keep(batch, area)),
+            ),
+            depth=depth,
+            **streams,
         )
         try:
             self.head = Batches(
                 device,
                 head,
-                kernels,
-                lambda batch: (rows.gather(batch), rows.scatter(batch)),
+                lambda batch: (
+                    (row_kernels, rows.gather(batch)),
+                    (row_kernels, rows.scatter(batch)),
+                ),
+                depth=0,
                 **streams,
             )
         except BaseException:
@@ -70,7 +88,7 @@ class ResidentStream:
             raise
 
     def fill(
-        self, windows: Sequence[ResidentWindow], place: int, frames: Sequence[U8] | None = None
+        self, windows: Sequence[ResidentWindow], place: int, frames: Sequence[Picture] | None = None
     ) -> None:
         """Whose rows come next, with their pictures where those will be looked at.
 
@@ -81,13 +99,17 @@ class ResidentStream:
         for b, window in enumerate(windows):
             self._table[b] = (int(window.state), place + b, window.lane, window.begins)
         if frames is not None:
+            self._parts[:] = 0
             for b, frame in enumerate(frames):
-                self._frames[b] = frame
+                if isinstance(frame, np.ndarray):
+                    self._frames[b], self._parts[b] = frame, IN_PLACE
+                else:
+                    self._parts[b] = frame.addresses()
         assert count <= len(self._frames)
 
     def look(self) -> None:
         """The CNN: each row's picture becomes its newest feature."""
-        self.cnn.enqueue(self._table, self._count, self._frames)
+        self.cnn.enqueue(self._table, self._count, self._frames, self._parts)
 
     def advance(self) -> None:
         """The head: each row's newest feature enters its lanes."""

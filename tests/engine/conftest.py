@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import engine
 from engine.bundle import Bundle, FlowEntry, Manifest, write_sums
 from engine.calibration import fuse
 from engine.cuda import gpu as gpu_module
 from engine.cuda import graph
 from engine.cuda.gpu import Gpu
 from engine.tensorrt.library import TensorRT
-from engine.tensorrt.rows import SOURCE
 from tests.engine.flow.host_device import compiled
 from tests.engine.numpy_graphs import numpy_graphs
 from tests.engine.tensorrt.fake_driver import FakeDriver
@@ -84,17 +84,17 @@ def fake_driver():
 
 
 @pytest.fixture(scope="session")
-def row_kernels(tmp_path_factory):
-    """The kernels between CNN and head as host code; skips where there is no C++ compiler."""
-    program = Path(__file__).parent / "tensorrt" / "rows_on_host.cpp"
-    return compiled(program, SOURCE.parent, tmp_path_factory.mktemp("kernels"))
+def host_kernels(tmp_path_factory):
+    """The kernels from frame to score as host code; skips where there is no C++ compiler."""
+    program = Path(__file__).parent / "flow" / "kernels_on_host.cpp"
+    return compiled(program, Path(engine.__file__).parent, tmp_path_factory.mktemp("kernels"))
 
 
 @pytest.fixture
-def fake_cuda(fake_driver, row_kernels, monkeypatch):
+def fake_cuda(fake_driver, host_kernels, monkeypatch):
     """What stands in for the driver's CUDA graphs; with it the driver runs kernels, too."""
     cuda = FakeCuda(fake_driver)
-    fake_driver.library = row_kernels
+    fake_driver.library = host_kernels
     monkeypatch.setattr(graph, "_bindings", lambda: cuda)
     monkeypatch.setattr(gpu_module, "cubin", lambda source, arch, cache: source.read_bytes())
     return cuda

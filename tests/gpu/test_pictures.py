@@ -13,24 +13,19 @@ def device(gpu):
         yield gpu
 
 
-@pytest.mark.parametrize(("size", "to"), on.RESIZES)
-def test_resize(device, size, to):
-    on.check_resize(device, size, to)
+@pytest.mark.parametrize(("sizes", "to"), on.SCALES)
+def test_resize(device, sizes, to):
+    on.check_resize(device, sizes, to)
 
 
 @pytest.mark.parametrize("p", [1, 2, 3, 4])
-def test_grey(device, p):
-    on.check_grey(device, p)
+def test_grey_and_crop(device, p):
+    on.check_grey_and_crop(device, p)
 
 
 @pytest.mark.parametrize("bound_px", [4.0, 8.0, 12.5])
 def test_quantise(device, bound_px):
     on.check_quantise(device, bound_px)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_crop(device, channels):
-    on.check_crop(device, channels)
 
 
 def test_stack(device):

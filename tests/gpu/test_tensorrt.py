@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,8 +10,13 @@ import pytest
 from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.errors import DeviceMissing
+from engine.eyes import open_eyes
+from engine.flow.open import open_flow
 from engine.recogniser import Recogniser, Sample
 from engine.tensorrt.library import open_tensorrt
+from stream.host_sight import HostSight
+from stream.region import GREY
+from tests.engine.flow.eyes_device import image
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]  # a first build takes minutes
 
@@ -76,6 +82,33 @@ def test_it_says_what_the_host_path_says(bundle, on_gpu):
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
             assert one.spatial_rgb == pytest.approx(other.spatial_rgb, abs=1e-6)
     assert one.complete
+
+
+def test_pictures_made_on_the_gpu_give_the_hosts_answers(bundle, on_gpu):
+    """Frames of the model's scale, so that both are the same bytes; two of five come later."""
+    manifest, entry = bundle.manifest, bundle.manifest.flow_entry("tvl1")
+    eyes = open_eyes(on_gpu, manifest, "tvl1", "cuda", entry, hidden=GREY, lag=4, progress=print)
+    assert eyes is not None
+    flow = partial(open_flow, "tvl1", entry.parameters, "cuda")
+    found, expected = Recogniser(bundle, on_gpu, eyes), Recogniser(bundle, on_gpu)
+    sights = [
+        (
+            eyes.open(manifest.resize, None, lambda: None),
+            HostSight(manifest, flow(), bound_px=entry.bound_px),
+        )
+        for _ in range(5)
+    ]
+    for tick in range(manifest.window_samples + 4):
+        batches = [], []
+        for n, pair in enumerate(sights[: 3 if tick < 4 else 5]):
+            since = tick if n < 3 else tick - 4
+            for sight, batch in zip(pair, batches, strict=True):
+                sight.add(since, image(tick, manifest.resize, n), with_flow=True)
+                view = sight.view(since, with_flow=True)
+                batch.append(Sample(f"cam{n}", 0, since, view.rgb, view.flow))
+        for one, other in zip(found.step(batches[0]), expected.step(batches[1]), strict=True):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+            assert one.p_flow == pytest.approx(other.p_flow, abs=1e-5)
 
 
 def test_steps_take_no_memory(bundle, on_gpu, gpu):

@@ -29,7 +29,7 @@ def stream_sample(
         capture_ns=NOON_NS,
         clock="arrival",
         uncertainty_ms=40.0,
-        monotonic_ns={"captured": 0, "decoded": 1_000_000, "flow": 3_000_000, "sampled": 4_000_000},
+        monotonic_ns={"captured": 0, "sampled": 4_000_000},
         truth=truth,
         dropped={"thinned": 2, "shed": 0},
         frame=np.full((48, 64, 3), 90, np.uint8) if explain else None,
@@ -69,6 +69,7 @@ class Recogniser:
     def __init__(self):
         self.steps = []  # the cameras of each
         self.forgotten = []
+        self.taken_in = 0
         self.error = None
         self.gate = threading.Event()
         self.gate.set()
@@ -79,6 +80,9 @@ class Recogniser:
             raise self.error
         self.steps.append([sample.camera for sample in samples])
         return [recognition(sample) for sample in samples]
+
+    def take_in(self):
+        self.taken_in += 1
 
     def forget(self, camera):
         self.forgotten.append(camera)

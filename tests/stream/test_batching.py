@@ -32,6 +32,21 @@ def test_a_batch_holds_at_most_one_sample_of_a_camera_the_oldest():
     assert ticks == [[("a", 0), ("b", 7)], [("a", 1)], [("a", 2)], []]
 
 
+def test_what_else_has_come_is_seen_to_at_once_while_there_is_no_sample():
+    made, wakeup = queues("a")
+    batcher, seen = Batcher(made, wakeup=wakeup), []
+
+    def meanwhile():
+        seen.append(len(seen))
+        if len(seen) == 1:
+            wakeup.set()  # a frame without a sample
+        elif len(seen) == 2:
+            made["a"].put(stream_sample("a"))
+
+    assert cameras(batcher.next(60, 16, meanwhile)) == ["a"]
+    assert seen == [0, 1]
+
+
 def test_what_is_there_is_never_made_to_wait_for_others():
     made, wakeup = queues("a", "b", "c")
     batcher = Batcher(made, wakeup=wakeup)

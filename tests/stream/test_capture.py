@@ -15,6 +15,7 @@ from stream.capture import CaptureThread
 from stream.configuration.config import CameraConfig
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
+from stream.host_sight import HostSight
 from stream.reconnect import Backoff, RestartBudget
 from stream.samples import SampleQueue
 from stream.sources.source import Source, SourceOptions, StreamInfo
@@ -71,7 +72,7 @@ class Rig:
         self.thread = CaptureThread(
             CameraConfig(name="hall", url=url, **camera),  # type: ignore[arg-type]
             manifest=small_manifest(),
-            flow=open_flow("dis", {}),
+            open_sight=lambda size: HostSight(small_manifest(), open_flow("dis", {})),
             queue=self.queue,
             on_status=self._note,
             backoff=Backoff(base_s=0.02, cap_s=0.05),

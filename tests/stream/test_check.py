@@ -1,12 +1,14 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from engine.flow.open import open_flow
 from stream import capacity, check
-from stream.capacity import Cost, Sent, cameras_held, measure_steps
+from stream.capacity import Cost, Sent, cameras_held, measure_frames, measure_steps
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import SourceError
+from stream.host_sight import HostSight
 from stream.sampler import Sampler
 from tests.stream.stand_ins import Recogniser, stream_sample
 from tests.stream.synthetic import picture, small_manifest, write_video
@@ -21,11 +23,13 @@ def run(monkeypatch, capsys):
         manifest=manifest,
         bundle=SimpleNamespace(offers=lambda precision: precision == "bf16"),
         flow="dis",
-        open_engine=lambda config, say: SimpleNamespace(recogniser=Recogniser(), graphs=graphs),
-        open_sampler=lambda camera, **given: Sampler(
+        open_engine=lambda config, say: SimpleNamespace(
+            recogniser=Recogniser(), graphs=graphs, eyes=None
+        ),
+        open_sampler=lambda camera, eyes, **given: Sampler(
             camera.name,
             manifest,
-            open_flow("dis", {"preset": "ultrafast"}),
+            lambda size: HostSight(manifest, open_flow("dis", {"preset": "ultrafast"})),
             camera.max_gap_s,
             **given,
         ),
@@ -77,6 +81,53 @@ def test_each_batch_size_is_measured_by_the_prediction_and_leaves_nothing_behind
     engine = Engine()
     assert measure_steps(engine, stream_sample().sample) == {1: 10.0, 4: 5.0}
     assert set(engine.forgotten) == {name for step in engine.steps for name in step}
+
+
+def test_frames_that_the_accelerator_sees_to_are_its_work_too():
+    # 5 predictions of 3 ms and 25 frames of 1 ms are 40 ms a second of one camera; with 16 cameras
+    # 5 of 0.5 ms and 25 of 0.2 ms are 7.5 ms.
+    sent, machine = Sent(25.0, None, 0.0), {"cores": 64, "prediction_hz": 5, "on_cores": False}
+    frame_ms = {1: 1.0, 16: 0.2}
+    assert cameras_held(sent, Cost(0.1, {1: 3.0}, frame_ms), **machine) == pytest.approx(25)
+    many = Cost(0.1, {1: 3.0, 32: 0.5}, frame_ms)
+    assert cameras_held(sent, many, **machine) == pytest.approx(1000 / 7.5)
+
+
+def test_frames_are_measured_with_their_flow_and_leave_nothing_behind(monkeypatch):
+    class Sight:
+        def __init__(self):
+            self.added, self.closed = [], False
+
+        def add(self, tick, image, *, with_flow):
+            self.added.append((tick, image.shape, with_flow))
+
+        def close(self):
+            self.closed = True
+
+    class Eyes:
+        def __init__(self):
+            self.opened, self.taken_in = [], 0
+
+        def open(self, size, outside, handed_over):
+            assert (size, outside) == ((30, 20), None)
+            self.opened.append(Sight())
+            return self.opened[-1]
+
+        def take_in(self):
+            self.taken_in += 1
+
+        def wait(self):
+            of_batch = [each for each in self.opened if not each.closed]
+            clock.now_ns += {1: 2_000_000, 16: 8_000_000}[len(of_batch)]
+
+    clock = SimpleNamespace(now_ns=0, monotonic_ns=lambda: clock.now_ns)
+    monkeypatch.setattr(capacity, "time", clock)
+    eyes = Eyes()
+    found = measure_frames(eyes, np.zeros((20, 30, 3), np.uint8), with_flow=True)
+    assert found == {1: 2.0, 16: 0.5}
+    assert all(each.closed for each in eyes.opened)
+    first, second, *_ = eyes.opened[0].added
+    assert (first, second) == ((0, (20, 30, 3), True), (1, (20, 30, 3), True))
 
 
 def test_a_file_is_measured_and_described(run, tmp_path):

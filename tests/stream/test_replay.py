@@ -6,6 +6,7 @@ import pytest
 from engine.flow.open import open_flow
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import ConfigError, Reason, SourceError
+from stream.host_sight import HostSight
 from stream.messaging.messages import TopLabel
 from stream.replay import Played, Timeline, play, replay
 from stream.sampler import Sampler
@@ -19,6 +20,9 @@ from tests.stream.synthetic import picture, small_manifest, write_video
 class Recogniser:
     """Its opinion depends on every byte that it is shown."""
 
+    def take_in(self):
+        pass
+
     def step(self, samples):
         (sample,) = samples
         share = (int(sample.rgb.sum()) + 7 * int(sample.flow.sum())) % 1009 / 1009
@@ -31,11 +35,14 @@ def played(path):
     opening = SimpleNamespace(
         manifest=manifest,
         model=lambda graphs: MODEL,
-        open_sampler=lambda camera: Sampler(
-            camera.name, manifest, open_flow("dis", {"preset": "ultrafast"}), camera.max_gap_s
+        open_sampler=lambda camera, eyes: Sampler(
+            camera.name,
+            manifest,
+            lambda size: HostSight(manifest, open_flow("dis", {"preset": "ultrafast"})),
+            camera.max_gap_s,
         ),
     )
-    engine = SimpleNamespace(recogniser=Recogniser(), graphs=None)
+    engine = SimpleNamespace(recogniser=Recogniser(), graphs=None, eyes=None)
     source = open_source(camera.url, SourceOptions())
     source.open()
     try:

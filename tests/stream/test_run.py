@@ -51,7 +51,7 @@ class Opening:
         self.compiling.wait(SOON_S)
         if self.error is not None:
             raise self.error
-        return SimpleNamespace(recogniser=self.recogniser, graphs=None)
+        return SimpleNamespace(recogniser=self.recogniser, graphs=None, eyes=None)
 
     def model(self, graphs):
         return MODEL

@@ -13,7 +13,8 @@ from engine.flow.quantise import quantise
 from engine.manifest import Manifest
 from engine.preprocess import grey, resize
 from stream.errors import Reason
-from stream.region import GREY
+from stream.host_sight import HostSight
+from stream.region import GREY, Point
 from stream.sampler import Sampler
 from stream.samples import StreamSample
 from tests.stream.synthetic import MS_NS, STEP_NS, picture, small_manifest, source_frame
@@ -29,9 +30,18 @@ class Clock:
         return self.now_ns
 
 
-def sampler_for(manifest: Manifest, **changes: object) -> Sampler:
+def sampler_for(
+    manifest: Manifest,
+    *,
+    explain: bool = False,
+    region: list[Point] | None = None,
+    **changes: object,
+) -> Sampler:
+    def open_sight(size: tuple[int, int]) -> HostSight:
+        return HostSight(manifest, open_flow("dis", {}), explain=explain, region=region)
+
     fields: dict[str, object] = {"max_gap_s": 1.0} | changes
-    return Sampler("hall", manifest, open_flow("dis", {}), **fields)  # type: ignore[arg-type]
+    return Sampler("hall", manifest, open_sight, **fields)  # type: ignore[arg-type]
 
 
 def offline(images: list[U8], is_repeat: list[bool], manifest: Manifest) -> list[tuple[U8, U8]]:
@@ -211,7 +221,7 @@ def test_a_sample_carries_its_times_and_truth() -> None:
     (sample,) = sampler.push(frame)
     assert sample.capture_ns == frame.captured_at_ns
     assert (sample.clock, sample.uncertainty_ms, sample.truth) == ("rtcp", 50.0, "wave")
-    assert list(sample.monotonic_ns) == ["captured", "decoded", "flow", "sampled"]
+    assert list(sample.monotonic_ns) == ["captured", "sampled"]
     assert sample.frame is not None
     np.testing.assert_array_equal(sample.frame, resize(picture(0), (64, 48)))
     # a repeat is dated by its tick, not by the frame that stands in
@@ -238,14 +248,15 @@ def test_flow_that_is_not_wanted_is_not_estimated_and_comes_back_with_whole_stac
     flow = open_flow("dis", {})
 
     class Counting:
-        name = "dis"
+        name, device = "dis", "cpu"
 
         def estimate(self, before: U8, after: U8) -> NDArray[np.float32]:
             nonlocal estimated
             estimated += 1
             return flow.estimate(before, after)
 
-    sampler = Sampler("hall", manifest, Counting(), 1.0, wants_flow=lambda: wanted)
+    sight = HostSight(manifest, Counting())
+    sampler = Sampler("hall", manifest, lambda size: sight, 1.0, wants_flow=lambda: wanted)
     samples = []
     for tick, image in enumerate(images):
         wanted = not 12 <= tick < 20
@@ -269,3 +280,27 @@ def test_an_epoch_that_begins_with_flow_has_it_from_its_first_sample() -> None:
     sampler.end_epoch(None)
     (sample,) = sampler.push(source_frame(STEP_NS, picture(1)))
     assert (sample.sample.flow == 128).all()
+
+
+def test_a_sight_is_for_one_size_and_another_is_opened_for_the_next() -> None:
+    opened: list[Sight] = []
+
+    class Sight(HostSight):
+        def __init__(self, size: tuple[int, int]) -> None:
+            super().__init__(small_manifest(), open_flow("dis", {}))
+            self.size, self.closed = size, False
+            opened.append(self)
+
+        def close(self) -> None:
+            self.closed = True
+
+    sampler = Sampler("hall", small_manifest(), Sight, 1.0)
+    assert not opened
+    for tick, size in enumerate([(128, 96), (128, 96), (64, 48)]):
+        (sample,) = sampler.push(source_frame(tick * STEP_NS, picture(tick, size)))
+    assert (sample.sample.epoch, sample.sample.tick) == (1, 0)
+    assert [(each.size, each.closed) for each in opened] == [((128, 96), True), ((64, 48), False)]
+    sampler.close()
+    assert opened[1].closed
+    sampler.push(source_frame(9 * STEP_NS, picture(9)))  # it was opened too late
+    assert opened[2].closed

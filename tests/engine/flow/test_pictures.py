@@ -1,34 +1,21 @@
 """The kernels on host code against NumPy, and NumPy against the functions that the stream uses."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from engine import preprocess
-from engine.cuda import gpu as gpu_module
 from engine.cuda.gpu import Gpu
-from engine.flow import pictures, quantise, stack
+from engine.flow import quantise, stack
+from engine.flow.pictures import FRAME, Pictures
 from tests.engine.flow import pictures_device as on
 from tests.engine.flow import pictures_numpy as numpy
-from tests.engine.flow.host_device import compiled
-from tests.engine.tensorrt.fake_driver import FakeDriver
 
 DOWNSAMPLINGS, BOUNDS = (1, 2, 3, 4), (4.0, 8.0, 12.5)
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    program = Path(__file__).with_name("pictures_on_host.cpp")
-    return compiled(program, pictures.SOURCE.parent, tmp_path_factory.mktemp("kernels"))
-
-
 @pytest.fixture
-def device(kernels, monkeypatch):
-    monkeypatch.setattr(gpu_module, "cubin", lambda source, arch, cache: source.read_bytes())
-    driver = FakeDriver()
-    driver.library = kernels
-    gpu = Gpu(driver)
+def device(fake_driver, fake_cuda):
+    gpu = Gpu(fake_driver)
     with gpu.current():
         yield gpu
 
@@ -37,12 +24,15 @@ def frames(*shape):
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-@pytest.mark.parametrize(("size", "to"), on.RESIZES)
-def test_resize(device, size, to):
-    on.check_resize(device, size, to)
+@pytest.mark.parametrize(("sizes", "to"), on.SCALES)
+def test_resize(device, sizes, to):
+    on.check_resize(device, sizes, to)
 
 
-@pytest.mark.parametrize(("size", "to"), [*on.RESIZES, ((1920, 1080), (300, 224))])
+@pytest.mark.parametrize(
+    ("size", "to"),
+    [(size, to) for sizes, to in on.SCALES for size in sizes] + [((1920, 1080), (300, 224))],
+)
 def test_numpys_resize_is_the_streams(size, to):
     """Random pixels: none of a real picture's neighbours are as far apart."""
     [frame] = source = frames(1, size[1], size[0], 3)
@@ -52,8 +42,8 @@ def test_numpys_resize_is_the_streams(size, to):
 
 
 @pytest.mark.parametrize("p", DOWNSAMPLINGS)
-def test_grey(device, p):
-    on.check_grey(device, p)
+def test_grey_and_crop(device, p):
+    on.check_grey_and_crop(device, p)
 
 
 @pytest.mark.parametrize("p", DOWNSAMPLINGS)
@@ -71,11 +61,6 @@ def test_quantise(device, bound_px):
 def test_numpys_quantise_is_the_streams(bound_px):
     flow = np.random.default_rng(0).normal(0, bound_px, (2, 2, 30, 40)).astype(np.float32)
     assert np.array_equal(numpy.quantise(flow, bound_px), quantise.quantise(flow, bound_px))
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_crop(device, channels):
-    on.check_crop(device, channels)
 
 
 def test_numpys_crop_is_the_streams():
@@ -103,5 +88,14 @@ def test_numpys_stack_is_the_streams(tick):
     assert np.array_equal(numpy.stack(pairs, chosen)[0], expected)
 
 
-def test_what_the_kernels_do_not_do_is_refused():
-    on.check_what_is_refused()
+def test_a_frame_is_what_the_kernels_take_it_for():
+    assert FRAME.itemsize == 48
+    assert [FRAME.fields[name][1] for name in FRAME.names] == [0, 8, 16, 24, 32, 40, 44]
+
+
+def test_where_a_side_grows_the_cpu_resizes():
+    plan = Pictures((300, 224), 224, 2, 8.0, 127)
+    assert plan.shrinks((300, 224))
+    assert plan.shrinks((1920, 1080))
+    assert not plan.shrinks((640, 223))
+    assert not plan.shrinks((299, 480))

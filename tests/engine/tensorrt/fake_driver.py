@@ -172,13 +172,13 @@ class FakeDriver:
         assert target.flags.c_contiguous
         self.copied_bytes["down"] += target.nbytes
         stream.put(lambda: target.view(np.uint8).reshape(-1).__setitem__(
-            slice(None), self.allocated[address].bytes[: target.nbytes]
+            slice(None), self._there(address, target.nbytes)
         ))  # fmt: skip
 
     def array(self, address, shape, dtype):
         """What lies there, as an array of its own memory."""
         size_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        return self.allocated[address].bytes[:size_bytes].view(dtype).reshape(shape)
+        return self._there(address, size_bytes).view(dtype).reshape(shape)
 
     def require_current(self):
         assert getattr(self._here, "depth", 0), "the GPU is not current in this thread"
@@ -192,4 +192,12 @@ class FakeDriver:
         self._here.depth = getattr(self._here, "depth", 0) + by
 
     def _write(self, address, source):
-        self.allocated[address].bytes[: source.nbytes] = source.view(np.uint8).reshape(-1)
+        self._there(address, source.nbytes)[:] = source.view(np.uint8).reshape(-1)
+
+    def _there(self, address, size_bytes):
+        """The bytes from an address on, which must lie in one piece of memory."""
+        for begin, made in list(self.allocated.items()):  # other threads take some meanwhile
+            if begin <= address < begin + len(made.bytes):
+                assert address + size_bytes <= begin + len(made.bytes)
+                return made.bytes[address - begin :][:size_bytes]
+        raise AssertionError(f"nothing lies at {address}")

@@ -1,7 +1,9 @@
-// The kernels of pictures.cu for the CPU: -I engine/flow.
+// All kernels of the way from a frame to a score, for the CPU: -I engine.
 
 #include "cuda_on_host.h"
-#include "pictures.cu"
+#include "flow/pictures.cu"
+#include "flow/tvl1.cu"
+#include "tensorrt/rows.cu"
 
 #define KERNEL(kernel) \
     if (!std::strcmp(name, #kernel)) \
@@ -11,8 +13,19 @@ extern "C" int launch(const char* name, Index grid, Index block, size_t shared_b
                       host::Order order) {
     KERNEL(resize);
     KERNEL(grey);
-    KERNEL(quantise);
+    KERNEL(exchange);
     KERNEL(crop);
+    KERNEL(quantise);
     KERNEL(stack);
+    KERNEL(widen);
+    KERNEL(shrink);
+    KERNEL(enlarge);
+    KERNEL(separate);
+    KERNEL(differentiate);
+    KERNEL(linearise);
+    KERNEL(iterate_fp32);
+    KERNEL(keep);
+    KERNEL(gather);
+    KERNEL(scatter);
     return host::NO_SUCH_KERNEL;
 }

@@ -1,0 +1,77 @@
+"""Opens each camera's sight: on the GPU where the engine has eyes there, else on the host."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from engine.errors import EngineError
+from engine.flow.estimator import FlowEstimator
+from engine.manifest import FlowEntry, Manifest
+from engine.sight import Eyes, Sight
+from stream.configuration.config import CameraConfig
+from stream.host_sight import HostSight
+from stream.region import Region
+from stream.sampler import OpenSight
+
+_log = logging.getLogger(__name__)
+
+
+class Sights:
+    """For any thread.
+
+    Args:
+        manifest, flow_entry: the bundle's, and of the flow that runs.
+        open_flow: opens an estimator for one camera.
+        handed_over: called after each frame that waits for the GPU.
+
+    Attributes:
+        eyes: the engine's; to be set before the first frame, where there are any.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        flow_entry: FlowEntry,
+        open_flow: Callable[[], FlowEstimator],
+        handed_over: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.eyes: Eyes | None = None
+        self._manifest = manifest
+        self._flow_entry = flow_entry
+        self._open_flow = open_flow
+        self._handed_over = handed_over
+
+    def opener(self, camera: CameraConfig) -> OpenSight:
+        """What opens the camera's sight for pictures of a size."""
+        host: HostSight | None = None
+
+        def open_sight(size: tuple[int, int]) -> Sight:
+            nonlocal host
+            if (sight := self._on_gpu(camera, size)) is not None:
+                return sight
+            if host is None:
+                host = HostSight(
+                    self._manifest,
+                    self._open_flow(),
+                    bound_px=self._flow_entry.bound_px,
+                    explain=camera.explain,
+                    region=camera.region,
+                )
+            return host
+
+        return open_sight
+
+    def _on_gpu(self, camera: CameraConfig, size: tuple[int, int]) -> Sight | None:
+        if self.eyes is None:
+            return None  # and it was said why
+        if camera.explain:
+            _log.info("%s: its pictures are made on the CPU, since explain shows them", camera.name)
+            return None
+        region = camera.region
+        outside = None if region is None else Region(region, self._manifest.resize).outside
+        try:
+            return self.eyes.open(size, outside, self._handed_over)
+        except EngineError as error:
+            _log.warning("%s: its pictures are made on the CPU: %s", camera.name, error)
+            return None
