@@ -33,10 +33,10 @@ from typing import Any
 
 TOLERANCE_S = 300.0  # of a signature's time
 LARGEST_BYTES = 65536  # of a post
-FRESH_S = 30.0  # what was seen so recently goes on; anything older is history
-SILENCE_S = 90.0  # Gesta tells of an event every 5 s, and tries again at least every 60 s
+FRESH_S = 10.0  # what was seen so recently goes on: Gesta tells of it every 5 s
+SILENCE_S = 90.0  # Gesta tries again at least every 60 s
 PAUSE_S = 20.0  # before the alarm of a monitor without pictures is tried again: it takes 10 s
-ANSWER_S = 15.0
+ANSWER_S = 20.0
 CAUSE_CHARACTERS = 32  # ZoneMinder's column
 
 _log = logging.getLogger("zoneminder_hook")
@@ -76,7 +76,7 @@ class ZoneMinder:
         return {each["Monitor"]["Name"]: str(each["Monitor"]["Id"]) for each in found}
 
     def raise_alarm(self, monitor: str) -> str | None:
-        """The event that is recorded now; None where ZoneMinder has no picture of the monitor."""
+        """The recording; None where ZoneMinder has no picture of the monitor."""
         said = self._call(f"monitors/alarm/id:{monitor}/command:on")
         number = re.search(r"Alarmed event id: (\d+)", str(said.get("status")))
         return number[1] if number else None
@@ -98,8 +98,8 @@ class ZoneMinder:
         ]
 
     def note(self, recording: str, event_id: str, line: str) -> None:
-        """Puts an event's line into a recording's notes, in place of the one before, and all
-        labels into its cause. ZoneMinder's own lines stay, but for that of a forced alarm.
+        """Puts an event's line into the notes, in place of the one before, and all labels into
+        the cause. ZoneMinder's own lines stay, but for that of a forced alarm.
         """
         before = self._call(f"events/view/{recording}")["event"]["Event"]["Notes"] or ""
         lines = [
@@ -115,32 +115,30 @@ class ZoneMinder:
         )
 
     def _call(self, path: str, query: str = "", **fields: str) -> dict[str, Any]:
-        """Logs in before the first, and again where the token is no longer good."""
+        """Logs in where it has to. Raises ZoneMinderError."""
         try:
-            if self._login is not None and self._token is None:
+            if self._token is not None:
+                try:
+                    return self._post(path, query, {**fields, "token": self._token})
+                except urllib.error.HTTPError as error:
+                    if error.code != 401:
+                        raise
+                self._token = None  # no longer good
+            if self._login is not None:
                 self._token = self._post("host/login", "", self._login)["access_token"]
-                return self._post(path, query, self._with_token(fields))
-            try:
-                return self._post(path, query, self._with_token(fields))
-            except urllib.error.HTTPError as error:
-                if error.code != 401 or self._token is None:
-                    raise
-                self._token = None
-            return self._call(path, query, **fields)
+                fields["token"] = self._token
+            return self._post(path, query, fields)
         except urllib.error.HTTPError as error:
-            self._token = None
             raise ZoneMinderError(f"ZoneMinder answers {error.code} to {error.url}") from None
         except (OSError, ValueError, KeyError) as error:
             raise ZoneMinderError(f"ZoneMinder doesn't answer ({type(error).__name__})") from None
-
-    def _with_token(self, fields: dict[str, str]) -> dict[str, str]:
-        return fields if self._token is None else {**fields, "token": self._token}
 
     def _post(self, path: str, query: str, fields: Mapping[str, str]) -> dict[str, Any]:
         body = urllib.parse.urlencode(fields).encode()
         url = f"{self._url}/api/{path}.json{query}"
         with urllib.request.urlopen(url, body, timeout=ANSWER_S) as answer:
-            return json.load(answer)
+            said: dict[str, Any] = json.load(answer)
+        return said
 
 
 class Alarms:
@@ -155,7 +153,7 @@ class Alarms:
         self._utc_s = utc_s
         self._monitors: dict[str, str] = {}  # ids by the camera's name
         self._heard_s: dict[str, dict[str, float]] = {}  # of what goes on, by monitor and event
-        self._not_before_s: dict[str, float] = {}  # an alarm is tried again, by monitor
+        self._not_before_s: dict[str, float] = {}  # no alarm is tried sooner, by monitor
 
     def take(self, event: Mapping[str, Any]) -> None:
         """One change of an event. Raises ZoneMinderError where it has to be told again."""
@@ -213,9 +211,10 @@ class Alarms:
         """The alarm goes on as long as another event does."""
         heard_s = self._heard_s.get(monitor, {})
         if not heard_s.keys() - {event_id}:
-            self._zoneminder.cancel_alarm(monitor)
-            _log.info("monitor %s: no more alarm, event %s %s", monitor, event_id, why)
-        heard_s.pop(event_id, None)
+            self._zoneminder.cancel_alarm(monitor)  # of the hook before this one, perhaps
+        if heard_s.pop(event_id, None) is not None:
+            state = "goes on" if heard_s else "off"
+            _log.info("monitor %s: alarm %s, event %s %s", monitor, state, event_id, why)
 
 
 def _line(event: Mapping[str, Any], begin: datetime, end: datetime | None) -> str:
@@ -266,8 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not (re.fullmatch(r"\d{1,9}", length) and int(length) <= LARGEST_BYTES):
             self._answer(413)
             return
+        headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            self.server.take(self.headers, self.rfile.read(int(length)))
+            self.server.take(headers, self.rfile.read(int(length)))
         except RefusedError as error:
             _log.warning("a post was refused: %s", error)
             self._answer(401)
@@ -303,10 +303,9 @@ def main() -> int:
     if not key:
         _log.error("GESTA_WEBHOOK_SECRET must hold the webhook's secret: it is empty, or no base64")
         return 2
-    zoneminder = ZoneMinder(
-        given.zoneminder, os.environ.get("ZM_USER"), os.environ.get("ZM_PASSWORD")
-    )
-    with Hook((given.host, given.port), key, Alarms(zoneminder)) as hook:
+    user, password = os.environ.get("ZM_USER"), os.environ.get("ZM_PASSWORD")
+    alarms = Alarms(ZoneMinder(given.zoneminder, user, password))
+    with Hook((given.host, given.port), key, alarms) as hook:
         _log.info("listening on %s:%d", *hook.server_address)
         with contextlib.suppress(KeyboardInterrupt):
             hook.serve_forever(poll_interval=1.0)
