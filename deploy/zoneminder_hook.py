@@ -1,7 +1,7 @@
 """Gesta's events as alarms of ZoneMinder: takes its webhook, and calls ZoneMinder's API.
 
     export GESTA_WEBHOOK_SECRET=... ZM_USER=gesta ZM_PASSWORD=...
-    python3 zoneminder_hook.py http://127.0.0.1/zm --port 9080
+    python3 zoneminder_hook.py http://127.0.0.1/zm
 
 Runs on ZoneMinder's machine, whose time zone it shares, and needs Python 3.11 alone. A camera's
 alarm is that of the monitor of the same name: on while any of its events goes on, with their
@@ -37,7 +37,6 @@ FRESH_S = 10.0  # what was seen so recently goes on: Gesta tells of it every 5 s
 SILENCE_S = 90.0  # Gesta tries again at least every 60 s
 PAUSE_S = 20.0  # before the alarm of a monitor without pictures is tried again: it takes 10 s
 ANSWER_S = 20.0
-CAUSE_CHARACTERS = 32  # ZoneMinder's column
 
 _log = logging.getLogger("zoneminder_hook")
 
@@ -91,28 +90,21 @@ class ZoneMinder:
         path = f"events/index/MonitorId:{monitor}/{until}"
         last = self._call(path, "?sort=StartDateTime&direction=desc&limit=20")["events"]
         since = f"{begin:%Y-%m-%d %H:%M:%S}"  # such texts sort as times do
-        return [
-            str(each["Event"]["Id"])
-            for each in last
-            if each["Event"]["EndDateTime"] is None or each["Event"]["EndDateTime"] >= since
-        ]
+        found = (each["Event"] for each in last)
+        return [str(each["Id"]) for each in found if (each["EndDateTime"] or since) >= since]
 
     def note(self, recording: str, event_id: str, line: str) -> None:
         """Puts an event's line into the notes, in place of the one before, and all labels into
         the cause. ZoneMinder's own lines stay, but for that of a forced alarm.
         """
         before = self._call(f"events/view/{recording}")["event"]["Event"]["Notes"] or ""
-        lines = [
-            each
-            for each in before.splitlines()
-            if each.strip() and event_id not in each and not each.startswith("Forced Web")
-        ]
+        old = [each for each in before.splitlines() if each.strip() and event_id not in each]
+        lines = [each for each in old if not each.startswith("Forced Web")]
         lines.append(f"{line} [gesta {event_id}]")
         labels = dict.fromkeys(each.split()[0] for each in lines if "[gesta " in each)
-        cause = ", ".join(labels)[:CAUSE_CHARACTERS]
-        self._call(
-            f"events/{recording}", **{"Event[Cause]": cause, "Event[Notes]": "\n".join(lines)}
-        )
+        cause = ", ".join(labels)[:32]  # the column holds no more
+        new = {"Event[Cause]": cause, "Event[Notes]": "\n".join(lines)}
+        self._call(f"events/{recording}", **new)
 
     def _call(self, path: str, query: str = "", **fields: str) -> dict[str, Any]:
         """Logs in where it has to. Raises ZoneMinderError."""
@@ -142,10 +134,8 @@ class ZoneMinder:
 
 
 class Alarms:
-    """What goes on before which camera, and so which alarms are on.
-
-    Nothing of it outlives a restart: each update of an event raises its alarm anew, where it isn't
-    on any more, and each end cancels it.
+    """What goes on, and so which alarms are on. A restart forgets it, and nothing is lost: each
+    update raises its event's alarm, where it isn't on any more, and each end cancels it.
     """
 
     def __init__(self, zoneminder: ZoneMinder, utc_s: Callable[[], float] = time.time) -> None:
@@ -218,11 +208,9 @@ class Alarms:
 
 
 def _line(event: Mapping[str, Any], begin: datetime, end: datetime | None) -> str:
+    what = f"{event['label']} {event['peak']['p']:.0%}"
     until = "" if end is None else f" to {end:%H:%M:%S}"
-    return (
-        f"{event['label']} {event['peak']['p']:.0%}, {begin:%H:%M:%S}{until}, "
-        f"rule {event['rule']}, {event['severity']}"
-    )
+    return f"{what}, {begin:%H:%M:%S}{until}, rule {event['rule']}, {event['severity']}"
 
 
 class Hook(ThreadingHTTPServer):
@@ -230,8 +218,8 @@ class Hook(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], key: bytes, alarms: Alarms) -> None:
-        super().__init__(address, _Handler)
+    def __init__(self, port: int, key: bytes, alarms: Alarms) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self._key = key
         self._alarms = alarms
         self._done: deque[str] = deque(maxlen=1000)  # keys of posts
@@ -247,13 +235,11 @@ class Hook(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Called by `serve_forever` between two looks for posts."""
-        if self._lock.acquire(blocking=False):
+        with self._lock:
             try:
                 self._alarms.expire()
             except ZoneMinderError as error:
-                _log.warning("%s", error)
-            finally:
-                self._lock.release()
+                _log.warning("%s; tried again later", error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -279,7 +265,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int) -> None:
         self.send_response(status)
-        self.send_header("content-length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -290,8 +275,7 @@ def main() -> int:
     """Serves until it is stopped."""
     words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     words.add_argument("zoneminder", help="its URL, as a browser has it: http://127.0.0.1/zm")
-    words.add_argument("--host", default="127.0.0.1", help="to listen on")
-    words.add_argument("--port", default=9080, type=int)
+    words.add_argument("--port", default=9080, type=int, help="to listen on, on loopback")
     given = words.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     secret = os.environ.get("GESTA_WEBHOOK_SECRET", "")
@@ -305,8 +289,8 @@ def main() -> int:
         return 2
     user, password = os.environ.get("ZM_USER"), os.environ.get("ZM_PASSWORD")
     alarms = Alarms(ZoneMinder(given.zoneminder, user, password))
-    with Hook((given.host, given.port), key, alarms) as hook:
-        _log.info("listening on %s:%d", *hook.server_address)
+    with Hook(given.port, key, alarms) as hook:
+        _log.info("listening on 127.0.0.1:%d", hook.server_port)
         with contextlib.suppress(KeyboardInterrupt):
             hook.serve_forever(poll_interval=1.0)
     return 0

@@ -27,7 +27,7 @@ from stream.events.webhook import Webhook
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "zoneminder_hook.py"
 SECRET, PASSWORD = "whsec_Z2VzdGEgcmVjb3JkZWQgdGhpcyB3aXRoIGEga2V5Lg==", "the user's own"
-SECOND_NS = 1_000_000_000
+NOW_S, SECOND_NS = 1_795_000_000.0, 1_000_000_000
 
 
 def load() -> ModuleType:
@@ -40,6 +40,11 @@ def load() -> ModuleType:
 
 
 zoneminder_hook = load()
+
+
+def local(at_s: float) -> str:
+    """As ZoneMinder writes times."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
 class Api(ThreadingHTTPServer):
@@ -100,7 +105,7 @@ class Api(ThreadingHTTPServer):
         if not self.sees:
             return {"status": "Forcing alarm on current state: Idle, event 0"}
         if not self.is_on:
-            self.record(time.strftime("%Y-%m-%d %H:%M:%S"), None)
+            self.record(local(NOW_S - 5), None)  # with its pre-roll
         self.is_on = True
         return {"status": f"Alarmed event id: {len(self.recordings)}"}
 
@@ -124,19 +129,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Rig:
-    """Gesta's webhook, the hook and the API in a row; `ahead_s` sets the hook's clock forward."""
+    """Gesta's webhook, the hook and the API in a row; the hook's clock stands at `now_s`."""
 
     def __init__(self, api: Api, *, password: str = PASSWORD) -> None:
         self.api = api
-        self.ahead_s = 0.0
+        self.now_s = NOW_S
         alarms = zoneminder_hook.Alarms(
             zoneminder_hook.ZoneMinder(api.url, "gesta", password),
-            utc_s=lambda: time.time() + self.ahead_s,
+            utc_s=lambda: self.now_s,
         )
         key = b"gesta recorded this with a key."
-        self.hook = zoneminder_hook.Hook(("127.0.0.1", 0), key, alarms)
+        self.hook = zoneminder_hook.Hook(0, key, alarms)
         threading.Thread(target=self.hook.serve_forever, args=(0.02,), daemon=True).start()
-        self.sent = 0
 
     def tell(self, event: Event, *, secret: str | None = SECRET, at_s: float | None = None) -> None:
         """As the daemon tells a webhook."""
@@ -176,8 +180,8 @@ def event(
     revision: int | None = None,
     evidence: Evidence | None = None,
 ) -> Event:
-    """One of 2 s, last seen so long ago."""
-    seen_ns = time.time_ns() - round(ago_s * SECOND_NS)
+    """One of 2 s, last seen so long before NOW_S."""
+    seen_ns = round((NOW_S - ago_s) * SECOND_NS)
     return Event(
         event_id=name,
         revision={"start": 0, "update": 1, "end": 2}[phase] if revision is None else revision,
@@ -235,20 +239,19 @@ def test_the_alarm_lasts_as_long_as_any_event_of_the_camera(rig: Rig) -> None:
 def test_of_an_event_that_is_long_over_no_alarm_is_raised_but_its_recording_is_marked(
     rig: Rig,
 ) -> None:
-    local = time.localtime(time.time() - 605)
     long_before = rig.api.record("2026-01-01 00:00:00", "2026-01-01 00:10:00")
-    then = rig.api.record(time.strftime("%Y-%m-%d %H:%M:%S", local), None, notes="Continuous")
-    then["EndDateTime"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() - 60))
+    then = rig.api.record(local(NOW_S - 605), local(NOW_S - 60), notes="Continuous")
+    since = rig.api.record(local(NOW_S - 60), None)
     for phase in ("start", "update", "end"):
         rig.tell(event(phase, ago_s=600))
     assert "on" not in rig.api.commands
     assert then["Cause"] == "walk"
     assert then["Notes"].startswith("Continuous\nwalk 98%")
-    assert long_before["Notes"] == "Forced Web: "
+    assert long_before["Notes"] == since["Notes"] == "Forced Web: "
 
 
 def test_an_event_that_is_told_late_but_goes_on_is_raised(rig: Rig) -> None:
-    rig.tell(event(ago_s=200))
+    rig.tell(event(ago_s=20))
     assert not rig.api.is_on
     rig.tell(event("update"))
     assert rig.api.is_on
@@ -271,8 +274,8 @@ def test_a_camera_that_zoneminder_does_not_see_holds_nothing_up(
     rig.tell(event("update"))
     assert rig.api.commands == ["on"]  # which takes ten seconds there: not tried again so soon
     assert "does it see the camera?" in caplog.text
-    rig.api.sees, rig.ahead_s = True, 25.0
-    rig.tell(event("update", revision=2))
+    rig.api.sees, rig.now_s = True, NOW_S + 25
+    rig.tell(event("update", revision=2, ago_s=-25))
     assert rig.api.is_on
 
 
@@ -286,11 +289,11 @@ def test_a_camera_without_a_monitor_holds_nothing_up(
 
 def test_an_alarm_ends_when_nothing_more_is_told_of_its_event(rig: Rig) -> None:
     rig.tell(event())
-    rig.ahead_s = 80.0
+    rig.now_s = NOW_S + 80
     time.sleep(0.2)
     assert rig.api.is_on
-    rig.ahead_s = 100.0
-    deadline_s = time.monotonic() + 10
+    rig.now_s = NOW_S + 100
+    deadline_s = time.monotonic() + 30
     while rig.api.is_on and time.monotonic() < deadline_s:
         time.sleep(0.02)
     assert not rig.api.is_on
