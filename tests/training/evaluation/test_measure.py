@@ -215,7 +215,7 @@ def test_idle_footage_is_scored_once(run: Run) -> None:
     measure.calibrate(run)
     assert len(list((run.folder / "scores" / "room").glob("*.npz"))) == 2
     # A CNN's weights count as those of a head do, though calibration has compiled it by then.
-    state["state_dict"]["rgb.backbone.conv1.weight"] += 1
+    state["state_dict"]["rgb.backbone.body.conv1.weight"] += 1
     save_checkpoint(run.model_path, state)
     measure.calibrate(run)
     assert len(list((run.folder / "scores" / "room").glob("*.npz"))) == 3
