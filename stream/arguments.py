@@ -248,6 +248,7 @@ def _scene(add: Add) -> None:
         "the same pictures.",
         "examples:\n"
         "  gesta scene --out clips\n"
+        "  gesta scene --out streets --street --fps 12\n"
         "  gesta scene --out clips --clips 20 --seed 5000 --label walk --label wave\n"
         "  gesta scene --out streams --stream 120\n",
     )
@@ -271,6 +272,11 @@ def _scene(add: Add) -> None:
         "--size", type=_size, default=(320, 240), metavar="WxH", help="(default: 320x240)"
     )
     added.add_argument("--fps", type=float, default=25.0, help="(default: %(default)s)")
+    added.add_argument(
+        "--street", action="store_true",
+        help="draw small people who walk or run before a camera that hangs high, in place of one "
+        "actor who fills the picture",
+    )  # fmt: skip
 
 
 def _events(add: Add) -> None:

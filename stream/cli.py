@@ -197,21 +197,22 @@ def _verify(arguments: Namespace) -> int:
 
 def _scene(arguments: Namespace) -> int:
     interrupt_on_signals(arguments.stop)
-    from stream.scene.clips import LABELS, write_clips, write_stream
+    from stream.scene.clips import write_clips, write_stream
 
-    labels, out = arguments.label or LABELS, arguments.out
+    labels, out, street = arguments.label, arguments.out, arguments.street
     if arguments.stream is None:
         clips = write_clips(
             out,
             clips_per_label=arguments.clips,
             first_seed=arguments.seed,
             labels=labels,
+            street=street,
             size=arguments.size,
             fps=arguments.fps,
         )
         sys.stdout.write(f"{len(clips)} clips in {out}, listed in {out / 'labels.csv'}\n")
     else:
-        video = out / f"scene_{arguments.seed:07d}.mp4"
+        video = out / f"{'street' if street else 'scene'}_{arguments.seed:07d}.mp4"
         truth = write_stream(
             video,
             seed=arguments.seed,
@@ -219,6 +220,7 @@ def _scene(arguments: Namespace) -> int:
             size=arguments.size,
             fps=arguments.fps,
             labels=labels,
+            street=street,
         )
         sys.stdout.write(f"{video}, with its truth in {truth}\n")
     return 0

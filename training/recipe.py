@@ -40,6 +40,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         footage, in which nothing happens; the official sets stay `train`, and bring their test
         part along.
     allowed: of `idle` footage, what it is no false alarm to see there; such streams need no truth.
+    from_afar: its clips show small people already, so a phase's `far` leaves them as they are.
     flows: those of `prepared.flows` that this set is prepared and measured with, the default one
         among them; all where nothing is given.
     """
@@ -49,6 +50,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     part: Literal["validation", "test"] = "test"
     use: Literal["train", "calibrate", "test", "idle"] = "train"
     allowed: tuple[str, ...] = (IDLE,)
+    from_afar: bool = False
     flows: tuple[str, ...] = ()
 
     @property
@@ -92,7 +94,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     flows: of a flow phase, each clip's flow is drawn from those of these that its set has; the
         first prepared one where nothing is given.
     far: the part of the clips that is seen from further away, as a surveillance camera would:
-        smaller, and mirrored beyond its edges.
+        smaller, and with copies around them.
     mixup: alpha of mixup (Zhang et al., 2018); each clip is blended with another by a part drawn
         from Beta(alpha, alpha), labels as well. 0 leaves clips as they are.
     consensus: TSN: the scores of a clip's images, one from each segment, are averaged before the

@@ -17,12 +17,12 @@ Every step can be stopped and started again; what is done stays done.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
-from msgspec.structs import replace
 
 from training.checkpoint import first_difference, load_checkpoint
 from training.data.annotations import Clip, Split, read_folder, with_known_classes
@@ -139,12 +139,17 @@ class Run:
     def store(self, name: str) -> FrameStore:
         prepared = self.recipe.prepared
         flows = {flow: prepared.flows[flow] for flow in self.flows_of(name)}
-        return FrameStore(self.folder / "store" / name, replace(prepared, flows=flows))
+        preparation = msgspec.structs.replace(prepared, flows=flows)
+        return FrameStore(self.folder / "store" / name, preparation)
 
     def stored(self, name: str, clips: Sequence[Clip], flow: str | None = None) -> list[StoredClip]:
         """The clips of a set that could be prepared, bound to `flow`, or to the default one."""
         store = self.store(name)
-        found = [store.open(clip, flow) for clip in clips if store.holds(clip, flow)]
+        found = [
+            replace(store.open(clip, flow), from_afar=self.recipe.sets[name].from_afar)
+            for clip in clips
+            if store.holds(clip, flow)
+        ]
         if found and len(found) < len(clips):
             lacking = f"{name}: {len(clips) - len(found)} of {len(clips)} clips are not prepared"
             self.check([lacking])

@@ -21,9 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stream.errors import ConfigError, PublishError
 from stream.scene.scene import ACTIONS, IDLE, Scene
 from stream.scene.shapes import U8
+from stream.scene.street import STREET_LABELS, Street
 
 FIRST_TEST_SEED = 1_000_000
 LABELS = (*ACTIONS, IDLE)
+Drawn = Scene | Street
 _SHORTEST_S, _LONGEST_S = 0.96, 1.8  # like the clips of JHMDB: 24 to 45 frames at 25 fps
 
 
@@ -43,12 +45,15 @@ def write_clips(
     *,
     clips_per_label: int,
     first_seed: int = 0,
-    labels: Sequence[str] = LABELS,
+    labels: Sequence[str] | None = None,
+    street: bool = False,
     size: tuple[int, int] = (320, 240),
     fps: float = 25.0,
     show_progress: bool = True,
 ) -> list[Clip]:
     """Write OUT/LABEL/scene_SEED_NN.mp4 (H.264) and OUT/labels.csv, one seed for each clip.
+
+    labels: all that can be drawn where it is None. street: of a `Street`, street_SEED_NN.mp4.
 
     A clip is cut from inside one labelled interval and lasts 0.96 to 1.8 s. Clip n of the labels
     in turn is of seed first_seed + n, so a run uses clips_per_label * len(labels) seeds. Clips
@@ -59,9 +64,12 @@ def write_clips(
     """
     if clips_per_label < 1:
         raise ConfigError(f"{clips_per_label} clips for each label is too few; give 1 or more.")
+    if labels is None:
+        labels = labels_of(street=street)
     if not labels:
         raise ConfigError("no label is given; name at least one, or leave the choice out for all.")
-    Scene(first_seed, *size, fps=fps, labels=labels)  # refuses what can't be drawn before writing
+    drawn: type[Drawn] = Street if street else Scene
+    drawn(first_seed, *size, fps=fps, labels=labels)  # refuses what can't be drawn before writing
     jobs = [(label, n) for label in labels for n in range(clips_per_label)]
     clips: list[Clip] = []
     try:
@@ -69,7 +77,7 @@ def write_clips(
         with _progress(show_progress) as progress:
             task = progress.add_task("clips", total=len(jobs))
             for seed, (label, n) in enumerate(jobs, first_seed):
-                clips.append(_write_clip(out, label, seed, n, size, fps))
+                clips.append(_write_clip(out, drawn, label, seed, n, size, fps))
                 progress.advance(task)
         with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
@@ -89,7 +97,8 @@ def write_stream(
     duration_s: float,
     size: tuple[int, int] = (640, 480),
     fps: float = 25.0,
-    labels: Sequence[str] = LABELS,
+    labels: Sequence[str] | None = None,
+    street: bool = False,
     show_progress: bool = True,
 ) -> Path:
     """Write one long scene as an MP4 and its truth beside it as OUT's name with .json.
@@ -102,7 +111,10 @@ def write_stream(
             f"a stream can't last {duration_s:g} s; give a number of seconds above 0."
         )
     ticks = round(duration_s * fps)
-    scene = Scene(seed, *size, fps=fps, labels=labels)
+    drawn: type[Drawn] = Street if street else Scene
+    if labels is None:
+        labels = labels_of(street=street)
+    scene = drawn(seed, *size, fps=fps, labels=labels)
     truth = out.with_suffix(".json")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -120,21 +132,34 @@ def write_stream(
     return truth
 
 
+def labels_of(*, street: bool) -> tuple[str, ...]:
+    """What can be drawn."""
+    return STREET_LABELS if street else LABELS
+
+
 def _write_clip(
-    out: Path, label: str, seed: int, number: int, size: tuple[int, int], fps: float
+    out: Path,
+    drawn: type[Drawn],
+    label: str,
+    seed: int,
+    number: int,
+    size: tuple[int, int],
+    fps: float,
 ) -> Clip:
-    scene = Scene(seed, *size, fps=fps, labels=ACTIONS if label == IDLE else (label,))
+    # Somebody rests between two actions of a scene; a street is empty or it isn't.
+    shown = ACTIONS if label == IDLE and drawn is Scene else (label,)
+    scene = drawn(seed, *size, fps=fps, labels=shown)
     rng = np.random.default_rng([seed, 2])
     first, frames = _cut(scene, label, rng, fps)
     folder = out / label
     folder.mkdir(exist_ok=True)
-    path = folder / f"scene_{seed:07d}_{number:02d}.mp4"
+    path = folder / f"{drawn.__name__.lower()}_{seed:07d}_{number:02d}.mp4"
     images = (frame.image for frame in scene.frames(range(first, first + frames)))
     _encode(path, images, size, fps)
     return Clip(path, label, seed, first, frames)
 
 
-def _cut(scene: Scene, label: str, rng: np.random.Generator, fps: float) -> tuple[int, int]:
+def _cut(scene: Drawn, label: str, rng: np.random.Generator, fps: float) -> tuple[int, int]:
     """(first tick, frames) of a random cut inside one of the scene's first such intervals."""
     skip = int(rng.integers(4)) if label == IDLE else 0
     shortest, longest = round(_SHORTEST_S * fps), round(_LONGEST_S * fps)

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream.errors import ConfigError
 from stream.scene.performance import Performance
-from stream.scene.schedule import ACTIONS, IDLE, Interval, Shot, shots
+from stream.scene.schedule import ACTIONS, IDLE, Interval, Shot, intervals_until, shots
 from stream.scene.shapes import U8
 
 __all__ = ["ACTIONS", "IDLE", "Scene", "SceneFrame"]
@@ -54,7 +54,13 @@ class Scene:
         fps: float = 25.0,
         labels: Sequence[str] = ACTIONS,
     ) -> None:
-        _check(seed, width, height, fps, labels)
+        check_picture(seed, width, height, fps)
+        unknown = [label for label in labels if label not in (*ACTIONS, IDLE)]
+        if unknown:
+            raise ConfigError(
+                f"the scene can't perform {', '.join(unknown)}; "
+                f"it knows {', '.join((*ACTIONS, IDLE))}."
+            )
         self.seed, self.width, self.height, self.fps = seed, width, height, fps
         self._labels = tuple(labels)
 
@@ -91,20 +97,15 @@ class Scene:
 
     def intervals_until(self, tick: int) -> list[Interval]:
         """The intervals that begin before `tick`, the last one cut there."""
-        found: list[Interval] = []
-        for interval in self.intervals():
-            if interval.start_tick >= tick:
-                return found
-            end = min(tick, interval.end_tick)
-            found.append(Interval(interval.label, interval.start_tick, end))
-        return found
+        return intervals_until(self.intervals(), tick)
 
     def _shots(self) -> Iterator[Shot]:
         rng = np.random.default_rng([self.seed, 0])
         return shots(rng, self.fps, [label for label in self._labels if label != IDLE])
 
 
-def _check(seed: int, width: int, height: int, fps: float, labels: Sequence[str]) -> None:
+def check_picture(seed: int, width: int, height: int, fps: float) -> None:
+    """Raises ConfigError for a seed, a size or a rate that can't be drawn."""
     if seed < 0:
         raise ConfigError(f"scene seed {seed} is negative; give a whole number from 0 on.")
     if not all(SMALLEST_PX <= side <= LARGEST_PX and side % 2 == 0 for side in (width, height)):
@@ -114,8 +115,3 @@ def _check(seed: int, width: int, height: int, fps: float, labels: Sequence[str]
         )
     if not 1.0 <= fps <= 120.0:
         raise ConfigError(f"scene rate {fps:g} fps is out of range; give 1 to 120.")
-    unknown = [label for label in labels if label not in (*ACTIONS, IDLE)]
-    if unknown:
-        raise ConfigError(
-            f"the scene can't perform {', '.join(unknown)}; it knows {', '.join((*ACTIONS, IDLE))}."
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,16 @@ class Interval:
     label: str
     start_tick: int
     end_tick: int
+
+
+def intervals_until(intervals: Iterable[Interval], tick: int) -> list[Interval]:
+    """Those of contiguous `intervals` that begin before `tick`, the last one cut there."""
+    found: list[Interval] = []
+    for interval in intervals:
+        if interval.start_tick >= tick:
+            break
+        found.append(Interval(interval.label, interval.start_tick, min(tick, interval.end_tick)))
+    return found
 
 
 @dataclass(frozen=True)

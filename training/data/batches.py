@@ -104,10 +104,13 @@ def random_view(
 ) -> U8:
     """One frame [N, S, S, 3] or stack [N, 20, S, S] from each of `segments` parts of a clip.
 
-    far: the probability of a view from further away in place of a crop.
+    far: the probability of a view from further away in place of a crop, unless the clip was taken
+    from afar.
     """
     ticks = global_ticks(clip.ticks, segments, rng)
-    is_far = far > 0 and rng.random() < far  # without it, what is drawn is what it always was
+    is_far = (
+        far > 0 and not clip.from_afar and rng.random() < far
+    )  # without it, what is drawn is what it always was
     crop = random_far_view(rng) if is_far else random_crop(clip.size, rng, crops=crops)
     if modality == "rgb":
         return random_colours(images_of(clip, "rgb", ticks, crop, side=side), rng)

@@ -44,7 +44,8 @@ class Pictures(Protocol):
 class StoredClip:
     """A clip of the store, bound to one of its flows.
 
-    also: what it shows beside `label`, where it has several labels.
+    also: what it shows beside `label`, where it has several labels. from_afar: it was taken from
+    afar, so nobody need look at it from further away.
     """
 
     key: str
@@ -55,6 +56,7 @@ class StoredClip:
     flow_name: str = "dis"
     also: tuple[str, ...] = ()
     other_flows: Mapping[str, Pictures] = field(default_factory=dict)
+    from_afar: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What an epoch draws, and what a batch of the first stage holds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,9 @@ def test_some_clips_are_seen_from_further_away() -> None:
         for index in range(60)
     ]
 
-    def far_ones(far: float) -> int:
-        found = batches(clips, ("walk",), "flow", segments=1, side=32, size=1, seed=(0,), far=far)
+    def far_ones(far: float, *, from_afar: bool = False) -> int:
+        given = [replace(clip, from_afar=from_afar) for clip in clips]
+        found = batches(given, ("walk",), "flow", segments=1, side=32, size=1, seed=(0,), far=far)
         # The y of the last pair: a slow camera shows none, or several steps at once.
         y = [batch.images[0, 0, 1::2].numpy().astype(int) - 128 for batch in found]
         return sum(0 < each.max() <= 40 for each in y)  # 50 at 1.25 times the distance
@@ -115,3 +117,4 @@ def test_some_clips_are_seen_from_further_away() -> None:
     assert far_ones(0.0) == 0
     assert 20 < far_ones(0.5) < 40
     assert far_ones(1.0) > 40  # the rest have slow cameras
+    assert far_ones(1.0, from_afar=True) == 0
