@@ -131,7 +131,7 @@ def handle(given: argparse.Namespace) -> int:
     from training.distributed import joined, processes
     from training.progress import QUIET, Progress
     from training.record import keep_config, keep_environment, weights_of
-    from training.run import Run
+    from training.run import Run, read_model_state
 
     if given.threads is not None:
         torch.set_num_threads(given.threads)
@@ -155,7 +155,10 @@ def handle(given: argparse.Namespace) -> int:
             threads=_loaders(given.loaders, device),
         )
         if group.leads:
-            keep_config(run.folder, recipe, weights)
+            if given.command in ("calibrate", "evaluate"):
+                read_model_state(run)  # what can't be measured leaves no trace
+            trains = given.command in ("stage1", "run", "ablate")
+            keep_config(run.folder, recipe, weights, trains=trains)
             keep_environment(run.folder, given.command, sys.argv, device)
         _steps(given, run)
     return 0

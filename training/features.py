@@ -150,7 +150,7 @@ def cached_features(
     found: list[Features] = []
     paths = [
         # The centre crop, view 0, is not drawn.
-        folder / f"{modality}_{name}_view{view}_{_digest((made_of, seed if view else None))}.npz"
+        folder / f"{modality}_{name}_view{view}_{digest((made_of, seed if view else None))}.npz"
         for view in range(views)
     ]
     computes: SpatialStream | FrozenStream = stream
@@ -181,13 +181,14 @@ def cached_features(
 
 def digest_of(module: nn.Module) -> str:
     """A short name for the weights of a stream, or of a whole model."""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for value in module.state_dict().values():
-        digest.update(value.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+        found.update(value.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:12]
 
 
-def _digest(described: object) -> str:
+def digest(described: object) -> str:
+    """A short name for plain values."""
     return hashlib.sha256(repr(described).encode()).hexdigest()[:12]
 
 

@@ -49,7 +49,7 @@ class FrozenStream(nn.Module):
         self.device = torch.device("cpu")
         self._precision = precision if describe_machine().computes_bf16 else "fp32"
         self._threads = threads
-        self._compiles: SpatialStream | None = copy.deepcopy(stream)
+        self._stream = copy.deepcopy(stream)  # kept: a model's digest is of all its weights
         self._runner: OpenVinoRunner | None = None
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,8 +64,7 @@ class FrozenStream(nn.Module):
         return features, attention
 
     def _compiled(self, *, side: int) -> OpenVinoRunner:
-        stream, self._compiles = self._compiles, None
-        assert stream is not None
+        stream = self._stream
         shape = (side, side, 3) if stream.channels_last else (FLOW_CHANNELS, side, side)
         # The first images may come in a caller's mixed precision, which a graph has no part in.
         with torch.autocast("cpu", enabled=False):

@@ -6,7 +6,7 @@ A line is one JSON object. Every line has
     phase, epoch    from 1; the second stage's phases are the steps of its learning rate
     iteration       steps of the optimiser until now, over all phases
     loss, right     means since the line before: the loss, and the part of clips that were right
-    learning_rate   of the last step
+    learning_rate   stage1: of the step to come; stage2: of the last one
     seconds         since the line before
 and one of the second stage also the terms of equation (14), `cross_entropy` and `regularisation`,
 and `judged_false`, the part of the frames that the binary classifiers judge false.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from training.evaluation.results import Metrics
@@ -63,3 +64,12 @@ def manifest_fields(recipe: Recipe, metrics: Metrics | None = None) -> dict[str,
         "licence": recipe.bundle.licence,
         "attribution": list(recipe.bundle.attribution),
     }
+
+
+def with_what_was_measured(fields: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """`manifest_fields` of a recipe, with what the manifest `before` says of the same weights."""
+    flows = {
+        flow: {**entry, "accuracy": before["flows"].get(flow, entry)["accuracy"]}
+        for flow, entry in fields["flows"].items()
+    }
+    return {**before, **fields, "flows": flows, "accuracy": before["accuracy"]}

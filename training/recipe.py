@@ -12,14 +12,17 @@ from engine.flow.open import open_flow
 from engine.manifest import Fusion
 from training.data.annotations import IDLE
 from training.data.augment import Crops
-from training.data.preparation import Preparation
+from training.data.preparation import FINITE, Positive, Preparation
 from training.errors import RecipeError
 from training.model.build import ModelConfig
 from training.start import input_range
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=FINITE)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+BelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0)]
+Draw = Annotated[dict[str, Count], msgspec.Meta(min_length=1)]
 
 OFFICIAL = ("ucf101", "hmdb51", "jhmdb")  # the sets with three splits
 
@@ -72,9 +75,9 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     segments: int = 3
     frames_per_segment: int = 10
     spatial_attention: bool = True
-    spatial_gain: float = 1.0
-    frame_dropout: float = 0.5
-    segment_dropout: float = 0.5
+    spatial_gain: NotNegative = 1.0
+    frame_dropout: BelowOne = 0.5
+    segment_dropout: BelowOne = 0.5
 
 
 class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -100,7 +103,7 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         faster by half. Several processes share out a step's micro-batches.
     """
 
-    draw: dict[str, Count]
+    draw: Draw
     epochs: Count
     learning_rate: Positive
     side: Annotated[int, msgspec.Meta(ge=32, multiple_of=16)]
@@ -109,12 +112,12 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     crops: Crops = "anywhere"
     backbone_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
-    warm_up_epochs: float = 1.0
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    far: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    mixup: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    momentum: BelowOne = 0.9
+    warm_up_epochs: NotNegative = 1.0
+    weight_decay: NotNegative = 0.02
+    label_smoothing: Share = 0.1
+    far: Share = 0.0
+    mixup: NotNegative = 0.0
     consensus: bool = True
     batch: Count = 32
     micro_batch: Count = 8
@@ -126,9 +129,12 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             )
 
 
+Phases = Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1)]
+
+
 class Stage1(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    rgb: tuple[Phase, ...]
-    flow: tuple[Phase, ...]
+    rgb: Phases
+    flow: Phases
 
 
 class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -142,19 +148,19 @@ class Stage2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     folds on the same first stage.
     """
 
-    draw: dict[str, Count]
+    draw: Draw
     every: dict[str, Count] = {}
     views: Count = 2
     iterations: Count = 15000
     step_every: Count = 3000
     learning_rate: Positive = 0.001
-    classifier_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
-    momentum: float = 0.9
+    classifier_rate: Share = 1.0
+    momentum: BelowOne = 0.9
     batch: Count = 128
-    weight_decay: float = 0.0005
-    label_smoothing: float = 0.0
+    weight_decay: NotNegative = 0.0005
+    label_smoothing: Share = 0.0
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -169,12 +175,12 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     alarm_s: an alarm lasts this long at least, in every number about alarms.
     """
 
-    hold_out: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    hold_out: BelowOne = 0.0
     idle: tuple[str, ...] = ()
-    false_alarms_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    false_alarms_per_hour: NotNegative = 1.0
     alarm_s: Positive = 0.5
     fusion: Fusion = "probabilities"
-    seed: int = 0
+    seed: Seed = 0
 
 
 class BundleFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -198,7 +204,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stage2: Stage2
     bundle: BundleFields
     calibration: Calibration = Calibration()
-    seed: int = 0
+    seed: Seed = 0
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def model_config(self, weights: str) -> ModelConfig:
@@ -235,6 +241,10 @@ def _problem(recipe: Recipe) -> str | None:
         return "`classes` must be two or more different names"
     if IDLE in classes and classes[-1] != IDLE:
         return f"`classes` must end with {IDLE!r}"
+    for key, names in {"classes": classes, "sets": tuple(recipe.sets)}.items():
+        for name in names:
+            if name in ("", ".", "..") or any(mark in name for mark in "/\\\0"):
+                return f"`{key}` names {name!r}, which can't be the name of a folder"
     for name, described in recipe.sets.items():
         if described.use not in _USES.get(described.layout, ("train",)):
             return f"`sets.{name}.use` can't be {described.use!r} with layout {described.layout!r}"
@@ -252,6 +262,9 @@ def _problem(recipe: Recipe) -> str | None:
         for name in draw:
             if name not in recipe.sets or not recipe.sets[name].trains:
                 return f"`{key}` draws from {name!r}, which is no set to train on"
+    for name in recipe.stage2.every:
+        if name not in recipe.stage2.draw:
+            return f"`stage2.every` names {name!r}, which `stage2.draw` doesn't"
     try:
         recipe.model_config("none")
     except ValueError as error:

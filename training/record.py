@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 import subprocess
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +27,14 @@ import torch
 from engine.machine import describe_machine
 from training.checkpoint import first_difference
 from training.distributed import processes
-from training.errors import OutputError, RecipeError
+from training.errors import RecipeError
 from training.features import MODALITIES
 from training.recipe import Recipe
-from training.stage1_checkpoint import LATER
+from training.stage1_checkpoint import LATER, check_begun
+from training.whole_file import write_whole
 
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-contrib-python-headless", "av", "gesta")
+_TESTED = ("part", "allowed")  # of a set to train on, what its training part doesn't depend on
 _DEFAULT_WEIGHTS = "imagenet"
 
 
@@ -59,16 +59,20 @@ def recipe_of(folder: Path) -> tuple[Recipe, str]:
         ) from error
 
 
-def keep_config(folder: Path, recipe: Recipe, weights: str) -> None:
+def keep_config(folder: Path, recipe: Recipe, weights: str, *, trains: bool = False) -> None:
     """Write config.json.
+
+    trains: whether the command goes on with the first stage.
 
     Raises:
         RecipeError: the folder has a trained stage of another recipe or other weights.
+        CheckpointError: its first stage has begun phases that the recipe has otherwise.
         OutputError: it can't be written.
     """
     path = folder / "config.json"
     before = _read(path)
-    if before and any((folder / f"{modality}.pt").is_file() for modality in MODALITIES):
+    trained = [each for each in MODALITIES if (folder / f"{each}.pt").is_file()]
+    if before and trained:
         try:
             known = msgspec.convert(before["recipe"], Recipe)
         except (KeyError, msgspec.ValidationError) as error:
@@ -85,6 +89,9 @@ def keep_config(folder: Path, recipe: Recipe, weights: str) -> None:
                 f"{folder} was trained by another recipe: {difference}. Put it back, or name "
                 "another --run folder."
             )
+    for modality in trained:
+        phases = getattr(recipe.stage1, modality)
+        check_begun(folder / f"{modality}.pt", modality, phases, trains=trains)
     _write(path, {"recipe": msgspec.to_builtins(recipe), "weights": weights})
 
 
@@ -114,7 +121,11 @@ def _standing(recipe: Recipe, weights: str, flows: Collection[str]) -> dict[str,
     of_flows = {name: each for name, each in plain["prepared"]["flows"].items() if name in flows}
     return {
         "classes": plain["classes"],
-        "sets": {name: each for name, each in plain["sets"].items() if each["use"] == "train"},
+        "sets": {
+            name: {key: value for key, value in each.items() if key not in _TESTED}
+            for name, each in plain["sets"].items()
+            if each["use"] == "train"
+        },
         "prepared": {**plain["prepared"], "flows": of_flows},
         "model": {key: each for key, each in plain["model"].items() if key not in LATER},
         "calibration": {key: plain["calibration"][key] for key in ("hold_out", "seed")},
@@ -151,12 +162,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two streams may start at once
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(f"{path} can't be written ({error.strerror}).") from error
+    write_whole(path, json.dumps(content, indent=1).encode() + b"\n")

@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
 
-from training.checkpoint import load_checkpoint
+from training.checkpoint import first_difference, load_checkpoint
 from training.data.annotations import Clip, Split, read_folder, with_known_classes
 from training.data.data_sets.hmdb51 import read_hmdb51
 from training.data.data_sets.thumos14 import read_thumos14
@@ -42,6 +43,8 @@ from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.progress import Progress
 from training.recipe import Recipe
 from training.stage1_checkpoint import read_stage1_checkpoint
+
+MODEL = "model"  # RUN/model.pt, and the name of its lock
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Run:
     def split(self, name: str) -> Split:
         """The clips of a set to train on and to test on, and a sentence on each that can't be used.
 
-        Raises DataError where there is such a sentence and the run is strict.
+        Raises DataError where there is such a sentence and the run is strict, or where no clip is
+        left for what the set is for.
         """
         described, folder = self.recipe.sets[name], self.data[name]
         if described.use == "idle":
@@ -95,6 +99,11 @@ class Run:
             split = read(folder, described.split)
         split = with_known_classes(split, self.recipe.classes)
         self.check(split.left_out)
+        if not (split.train if described.trains else split.test):
+            raise DataError(
+                f"No clip of {name!r} shows one of the recipe's `classes`: correct them, or "
+                f"`--data {name}=FOLDER`."
+            )
         return split
 
     def clips(self, name: str) -> tuple[Sequence[Clip], Sequence[Clip]]:
@@ -188,7 +197,7 @@ class Run:
 
     @property
     def model_path(self) -> Path:
-        return self.folder / "model.pt"
+        return self.folder / f"{MODEL}.pt"
 
 
 def read_stage1(run: Run, modality: Modality) -> FrameClassifier:
@@ -209,15 +218,27 @@ def read_stage1(run: Run, modality: Modality) -> FrameClassifier:
     return model.to(run.device).to(memory_format=torch.channels_last).eval()
 
 
-def read_model(run: Run) -> StaTsn:
-    """The whole model, its streams on the run's device.
+def read_model_state(run: Run) -> dict[str, Any]:
+    """model.pt: config, state_dict, manifest and, of a calibrated model, how it was `calibrated`.
 
-    Raises CheckpointError where there is none yet.
+    Raises CheckpointError where there is none yet, or it isn't the recipe's model.
     """
     if not run.model_path.is_file():
         raise CheckpointError(f"There is no {run.model_path}: run `gesta-train stage2` first.")
-    state = load_checkpoint(run.model_path)
-    model = build(ModelConfig.from_dict(state["config"]))
+    state = load_checkpoint(run.model_path, ("config", "state_dict", "manifest"))
+    made = ModelConfig.from_dict(state["config"]).to_dict()
+    if difference := first_difference(made, run.config.to_dict(), "model"):
+        raise CheckpointError(
+            f"{run.model_path} was made with other settings: {difference}. Put it back, or run "
+            "`gesta-train stage2`."
+        )
+    return state
+
+
+def read_model(run: Run) -> StaTsn:
+    """The whole model, its streams on the run's device. Raises as `read_model_state`."""
+    state = read_model_state(run)
+    model = build(run.config)
     model.load_state_dict(state["state_dict"])
     model.temperatures = Temperatures(**state["manifest"].get("calibration", {}))
     for modality in MODALITIES:  # the heads are small, and stay where scores are wanted

@@ -219,7 +219,8 @@ def _epoch(
                 label_smoothing=phase.label_smoothing,
                 blend=blend,
             )
-            # Sharing takes the mean over processes; the loss is that over the step's clips.
+            # Sharing takes the mean over processes. A step's gradient is the sum over its clips,
+            # divided by `batch`: an epoch's last step, with fewer clips, is the smaller for it.
             optimiser.backward(loss * group.size / phase.batch)
         if turn.counts:
             right = (segment_consensus(scores).argmax(1) == labels).sum()

@@ -15,6 +15,7 @@ from training.checkpoint import check_same, load_checkpoint
 from training.model.build import Modality, ModelConfig
 from training.recipe import Phase
 
+_STATE = ("state_dict", "optimiser", "epochs", "phase", "config")
 # What belongs to the second stage alone: the first doesn't depend on it.
 LATER = ("hidden_width", "frames_per_segment", "segment_dropout", "input_size")
 
@@ -47,10 +48,23 @@ def read_stage1_checkpoint(path: Path, wanted: dict[str, Any]) -> dict[str, Any]
 
     Raises CheckpointError where it can't be read, or was made of something else.
     """
-    state = load_checkpoint(path, ("state_dict", "optimiser", "epochs", "phase", "config"))
-    known = [key for key in wanted if key in state]
-    check_same(path, _comparable(state, known, state), _comparable(wanted, known, state))
+    state = load_checkpoint(path, _STATE)
+    _check(path, state, wanted)
     return state
+
+
+def check_begun(path: Path, modality: Modality, phases: Sequence[Phase], *, trains: bool) -> None:
+    """Raises CheckpointError where a phase that the checkpoint in `path` has begun is another now.
+
+    trains: whether it will be gone on with. Where it won't, the newest phase may have become
+        longer: the stage then is one that was stopped early.
+    """
+    state = load_checkpoint(path, _STATE)
+    planned, newest = msgspec.to_builtins(list(phases)), state["phase"]
+    if not trains and newest < len(planned) and "phases" in state:
+        begun = state["phases"][newest]["epochs"]
+        planned[newest]["epochs"] = min(planned[newest]["epochs"], begun)
+    _check(path, state, {"stream": modality, "phases": planned})
 
 
 def epochs_done(path: Path) -> int:
@@ -59,6 +73,11 @@ def epochs_done(path: Path) -> int:
     Raises CheckpointError where it can't be read.
     """
     return int(load_checkpoint(path, ("epochs",))["epochs"])
+
+
+def _check(path: Path, state: dict[str, Any], wanted: dict[str, Any]) -> None:
+    known = [key for key in wanted if key in state]
+    check_same(path, _comparable(state, known, state), _comparable(wanted, known, state))
 
 
 def _comparable(values: dict[str, Any], keys: Sequence[str], state: dict[str, Any]) -> Any:

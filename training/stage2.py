@@ -60,6 +60,7 @@ def train_stage2(
     frames_per_segment: int,
     seed: int,
     progress: Progress,
+    sample_every: int = 1,
     checkpoint: Path | None = None,
     trained_on: Mapping[str, str] | None = None,
     history: Path | None = None,
@@ -71,6 +72,7 @@ def train_stage2(
 
     Args:
         clips: by the name of their set, as `settings.draw` names them.
+        sample_every: ticks from one sample of a stream to the next.
         checkpoint: written every 500 iterations and at the end, and gone on from where it was made
             of the same `trained_on`. history: the run's folder, for its curves.
 
@@ -110,7 +112,9 @@ def train_stage2(
             for parameters, share in zip(optimiser.param_groups, shares, strict=True):
                 parameters["lr"] = rate * share
             chosen = _draw(clips, settings, rng)
-            batch = window_batch(chosen, segments, frames_per_segment, rng)
+            batch = window_batch(
+                chosen, segments, frames_per_segment, rng, sample_every=sample_every
+            )
             features, labels, false = (part.to(device) for part in batch)
             scores, beta = head(features)  # [B, n, C], [B, n, t]
             scores = segment_consensus(scores)
@@ -201,33 +205,40 @@ def feature_clips(
 
 
 def window_batch(
-    clips: Sequence[FeatureClip], segments: int, k: int, rng: np.random.Generator
+    clips: Sequence[FeatureClip],
+    segments: int,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    sample_every: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [B, n, t, D], labels [B] and false frames [B, n, t] of one random kind of window.
 
     Half of the batches are `global` (random ticks spread over the clip, n = N, t = k). The others
     are what a stream's window holds after a random number of samples: a part of one segment, or
-    one to N whole segments of consecutive ticks. Clips too short for it sit that batch out.
+    one to N whole segments of consecutive samples, which lie `sample_every` ticks apart. Clips too
+    short for it sit that batch out.
     """
     spread = bool(rng.random() < 0.5)
     length = segments * k if spread else int(rng.integers(1, segments * k + 1))
     n, t = (max(1, length // k), min(length, k))
+    span = (n * t - 1) * sample_every + 1  # ticks from a window's first sample to its last
     features, labels, false = [], [], []
     for clip in clips:
         ticks = len(clip.false)
         if spread:
             places = global_ticks(ticks, n * t, rng)
-        elif ticks < n * t:
+        elif ticks < span:
             continue
         else:
-            first = int(rng.integers(0, ticks - n * t + 1))
-            places = list(range(first, first + n * t))
+            first = int(rng.integers(0, ticks - span + 1))
+            places = list(range(first, first + span, sample_every))
         view = clip.views[int(rng.integers(len(clip.views)))]
         features.append(view[places].reshape(n, t, -1))
         false.append(clip.false[places].reshape(n, t))
         labels.append(clip.label)
     if not labels:  # every clip drawn is too short: a small set. Spread windows always fit.
-        return window_batch(clips, segments, k, rng)
+        return window_batch(clips, segments, k, rng, sample_every=sample_every)
     return (
         torch.from_numpy(np.stack(features)),
         torch.tensor(labels),

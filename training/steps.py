@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -19,12 +20,12 @@ from training.errors import OutputError
 from training.export import export_bundle
 from training.features import MODALITIES, cached_features, digest_of
 from training.lock import locked
-from training.manifest import manifest_fields
-from training.model.build import Modality, build, build_head
+from training.manifest import manifest_fields, with_what_was_measured
+from training.model.build import Modality, ModelConfig, build, build_head
 from training.model.key_frames import KeyFrameExploration
 from training.model.sta_tsn import FrameClassifier, StaTsn
 from training.recipe import Phase
-from training.run import Run, read_model, read_stage1
+from training.run import MODEL, Run, read_model, read_model_state, read_stage1
 from training.stage1 import train_stage1
 from training.stage1_checkpoint import epochs_done
 from training.stage2 import feature_clips, saved_head, train_stage2
@@ -133,6 +134,7 @@ def _train_stage2(run: Run, modality: Modality) -> KeyFrameExploration:
             "`gesta-train stage1` goes on with it"
         )
     settings, seed = run.recipe.stage2, run.recipe.seed + run.recipe.stage2.seed
+    sample_every = run.recipe.bundle.sample_every
     torch.manual_seed(seed)
     head = build_head(run.config).to(run.device)
     trained_on = {
@@ -141,6 +143,8 @@ def _train_stage2(run: Run, modality: Modality) -> KeyFrameExploration:
         "settings": msgspec.json.encode(settings).decode(),
         "seed": str(seed),
     }
+    if sample_every > 1:  # heads that are older than this entry were trained on each tick
+        trained_on["sample_every"] = str(sample_every)
     path = run.folder / f"{modality}_head.pt"
     saved = saved_head(path, trained_on)
     if saved is not None and saved["iteration"] == settings.iterations:
@@ -181,6 +185,7 @@ def _train_stage2(run: Run, modality: Modality) -> KeyFrameExploration:
         frames_per_segment=run.config.frames_per_segment,
         seed=seed,
         progress=run.progress,
+        sample_every=sample_every,
         checkpoint=path,
         trained_on=trained_on,
         history=run.folder,
@@ -188,29 +193,73 @@ def _train_stage2(run: Run, modality: Modality) -> KeyFrameExploration:
 
 
 def assemble(run: Run) -> StaTsn:
-    """Put both streams and both heads together, and write the whole model."""
+    """Put both streams and both heads together, and write the whole model.
+
+    What was measured of the same weights before stays with them. Of other weights it is gone, and
+    so is metrics.json.
+
+    Raises OutputError where another process works on the model.
+    """
+    with locked(run.folder, MODEL, "works on the model"):
+        return _assemble(run)
+
+
+def _assemble(run: Run) -> StaTsn:
     model = build(run.config)
     for modality in MODALITIES:
         head = stage2(run, modality)
         getattr(model, modality).load_state_dict(read_stage1(run, modality).stream.state_dict())
         getattr(model, f"{modality}_head").load_state_dict(head.state_dict())
-    state = {"config": run.config.to_dict(), "state_dict": model.state_dict()}
-    save_checkpoint(run.model_path, {**state, "manifest": manifest_fields(run.recipe)})
+    manifest = manifest_fields(run.recipe)
+    state = {"config": run.config.to_dict(), "state_dict": model.state_dict(), "manifest": manifest}
+    if run.model_path.is_file():
+        before = load_checkpoint(run.model_path, state.keys())
+        if _same_weights(before, state):
+            manifest = with_what_was_measured(manifest, before["manifest"])
+            state = {**before, "manifest": manifest}
+        else:
+            _forget_metrics(run)
+    save_checkpoint(run.model_path, state)
     return model.eval()
+
+
+def _same_weights(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether two whole models compute the same."""
+    old, new = before["state_dict"], now["state_dict"]
+    same = ModelConfig.from_dict(before["config"]) == ModelConfig.from_dict(now["config"])
+    return same and old.keys() == new.keys() and all(torch.equal(old[k], new[k]) for k in new)
+
+
+def _forget_metrics(run: Run) -> None:
+    """What was measured of a model that is about to be replaced is nothing of the new one's."""
+    path = run.folder / "metrics.json"
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"The old {path} can't be removed ({error.strerror}).") from error
+    run.progress.note(
+        f"{run.model_path} has other weights than before, and nothing is measured of them: "
+        "run `gesta-train calibrate` and `gesta-train evaluate` again"
+    )
 
 
 def export(run: Run) -> Path:
     """Write RUN/bundle, in place of an older one, from the model and what was measured of it.
 
-    Raises OutputError where it can't be written.
+    Raises OutputError where it can't be written, or another process works on the model.
     """
-    state = load_checkpoint(run.model_path)
+    with locked(run.folder, MODEL, "works on the model"):
+        return _export(run)
+
+
+def _export(run: Run) -> Path:
+    model, state = read_model(run), read_model_state(run)
     target = run.folder / "bundle"
     try:
         if target.exists():
             shutil.rmtree(target)
     except OSError as error:
         raise OutputError(f"The old {target} can't be removed ({error.strerror}).") from error
-    export_bundle(read_model(run), run.config, target, manifest=state["manifest"])
+    export_bundle(model, run.config, target, manifest=state["manifest"])
     run.progress.note(f"the bundle is {target}")
     return target

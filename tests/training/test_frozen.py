@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from training.features import digest_of
 from training.frozen import FrozenStream, freeze_streams
 from training.golden import moving_pattern, stream_outputs
 from training.model.build import FLOW_CHANNELS, Modality, ModelConfig, build
-from training.model.sta_tsn import SpatialStream
+from training.model.sta_tsn import SpatialStream, StaTsn
 from training.onnx_export import round_weights
 from training.random_model import random_model
 
@@ -42,6 +43,23 @@ def test_streams_that_are_not_on_the_cpu_stay_in_torch() -> None:
     freeze_streams(model)
     assert type(model.rgb) is type(model.flow) is SpatialStream
     assert not model.training
+
+
+def test_a_models_digest_is_the_same_before_and_after_it_is_compiled() -> None:
+    config = ModelConfig(classes=3, input_size=32, hidden_width=8)
+
+    def digests(model: StaTsn) -> list[str]:
+        found = [digest_of(freeze_streams(model))]
+        model.rgb(torch.zeros(1, 32, 32, 3, dtype=torch.uint8))
+        model.flow(torch.zeros(1, FLOW_CHANNELS, 32, 32, dtype=torch.uint8))
+        return [*found, digest_of(model)]
+
+    model, other = random_model(config, seed=2), random_model(config, seed=2)
+    with torch.no_grad():
+        next(other.flow.backbone.parameters()).add_(1)
+    before, after = digests(model)
+    assert before == after
+    assert after not in digests(other)
 
 
 def test_streams_on_the_cpu_are_compiled() -> None:

@@ -1,5 +1,6 @@
 """Recipes: the built-in ones hold; what is wrong with another is said by its key."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,26 @@ def test_the_recipes_classes_are_those_of_the_official_lists(data_dir: Path, nam
         ('layout = "jhmdb"', 'layout = "jhmdb"\nflows = ["dis", "brox"]', "sets.jhmdb.flows.*brox"),
         ("size = [300, 224]", "size = [300, 192]", r"input_size`, 224, doesn't fit.*\[300, 192\]"),
         ("seed = 0", "seed = ", "TOML|toml|value|Invalid"),
+        ("seed = 0", "seed = -1", r">= 0 - at `\$.seed`"),
+        ("segment_dropout = 0.5", "segment_dropout = -1.0", r"\$.model.segment_dropout"),
+        ("frame_dropout = 0.5", "frame_dropout = 1.0", r"\$.model.frame_dropout"),
+        ("spatial_gain = 1.0", "spatial_gain = nan", r"\$.model.spatial_gain"),
+        ("spatial_gain = 1.0", "spatial_gain = inf", r"\$.model.spatial_gain"),
+        ("side = 112", "side = 112\nwarm_up_epochs = inf", r"\$.stage1.flow\[0\].warm_up_epochs"),
+        ("side = 112", "side = 112\nwarm_up_epochs = -1.0", r"\$.stage1.flow\[0\].warm_up"),
+        ("side = 112", "side = 112\nweight_decay = nan", r"\$.stage1.flow\[0\].weight_decay"),
+        ("side = 112", "side = 112\nlabel_smoothing = 2.0", r"\$.stage1.flow\[0\].label"),
+        ("draw = { jhmdb = 4, scenes = 2, idle = 1 }", "draw = {}", r"\$.stage2.draw"),
+        ("momentum = 0.9", "momentum = -5.0", r"\$.stage2.momentum"),
+        ("weight_decay = 0.0005", "weight_decay = -1.0", r"\$.stage2.weight_decay"),
+        ("label_smoothing = 0.1", "label_smoothing = 2.0", r"\$.stage2.label_smoothing"),
+        ("[stage2]", "[stage2]\nseed = -5", r"\$.stage2.seed"),
+        ("every = { scenes = 2 }", "every = { scene = 2 }", r"`stage2.every` names 'scene'"),
+        ("bound_px = 8.0", "bound_px = inf", r"\$.prepared.flows\[...\].bound_px"),
+        ('"idle",', '"", "idle",', "`classes` names ''"),
+        ('"idle",', '"..", "idle",', "`classes` names '..'"),
+        ('"idle",', '"on/off", "idle",', "`classes` names 'on/off'"),
+        ("[sets.jhmdb]", '[sets."../x"]', "`sets` names '../x'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, find: str, replace: str, named: str) -> None:
@@ -78,6 +99,16 @@ def test_what_is_wrong_is_named(tmp_path: Path, find: str, replace: str, named: 
     wrong.write_text(text.replace(find, replace, 1), encoding="utf-8")
     with pytest.raises(RecipeError, match=named):
         read_recipe(wrong)
+
+
+@pytest.mark.parametrize("stream", ["rgb", "flow"])
+def test_each_stream_has_a_first_stage(tmp_path: Path, stream: str) -> None:
+    text = DEFAULT.read_text(encoding="utf-8")
+    without = re.sub(rf"\[\[stage1\.{stream}\]\].*?(?=\n\[)", "", text, flags=re.DOTALL)
+    without = without.replace("[[stage1.", f"[stage1]\n{stream} = []\n[[stage1.", 1)
+    (tmp_path / "wrong.toml").write_text(without, encoding="utf-8")
+    with pytest.raises(RecipeError, match=rf">= 1 - at `\$.stage1.{stream}`"):
+        read_recipe(tmp_path / "wrong.toml")
 
 
 def test_a_sets_flows_have_the_default_among_them(tmp_path: Path) -> None:

@@ -3,18 +3,21 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
 
+from training.checkpoint import save_checkpoint
 from training.commands import find_recipe
 from training.data.preparation import PreparedFlow
 from training.device import CPU
-from training.errors import OutputError, RecipeError
+from training.errors import CheckpointError, OutputError, RecipeError
 from training.recipe import Recipe
 from training.record import keep_config, keep_environment, weights_of
+from training.stage1_checkpoint import described
 
 RECIPE = find_recipe("jhmdb-scenes")
 
@@ -28,8 +31,23 @@ def with_flows(**flows: PreparedFlow) -> Recipe:
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     keep_config(tmp_path, RECIPE, "none")
-    (tmp_path / "rgb.pt").write_bytes(b"")
+    _first_stage(tmp_path, RECIPE)
     return tmp_path
+
+
+def _first_stage(folder: Path, recipe: Recipe) -> None:
+    """A checkpoint after the first epoch of RGB's first phase."""
+    config = recipe.model_config("none")
+    phases, classes = recipe.stage1.rgb, recipe.classes
+    own = described("rgb", phases, classes, config, precision=recipe.precision, seed=recipe.seed)
+    state = {"state_dict": {}, "optimiser": {}, "epochs": 1, "phase": 0}
+    save_checkpoint(folder / "rgb.pt", {**state, **own})
+
+
+def _with_phase(**fields: Any) -> Recipe:
+    """The recipe with RGB's first phase changed."""
+    first, *others = RECIPE.stage1.rgb
+    return replace(RECIPE, stage1=replace(RECIPE.stage1, rgb=(replace(first, **fields), *others)))
 
 
 def test_what_was_not_trained_yet_may_change(tmp_path: Path) -> None:
@@ -85,6 +103,39 @@ def test_what_was_trained_stands_on_its_recipe(
     with pytest.raises(RecipeError, match=words):
         keep_config(trained, recipe, weights)  # type: ignore[arg-type]
     assert (trained / "config.json").read_text() == before
+
+
+def test_a_phase_that_has_begun_stays_as_it_is(trained: Path) -> None:
+    before = (trained / "config.json").read_text()
+    for trains in (True, False):
+        with pytest.raises(CheckpointError, match=r"`stage1.rgb\[0\].mixup` is 0.25, and was"):
+            keep_config(trained, _with_phase(mixup=0.25), "none", trains=trains)
+    shorter = _with_phase(epochs=RECIPE.stage1.rgb[0].epochs - 1)
+    with pytest.raises(CheckpointError, match=r"`stage1.rgb\[0\].epochs`"):
+        keep_config(trained, shorter, "none")
+    assert (trained / "config.json").read_text() == before
+
+
+def test_a_first_stage_that_ends_early_serves_the_steps_after_it(trained: Path) -> None:
+    longer = _with_phase(epochs=RECIPE.stage1.rgb[0].epochs + 1)
+    with pytest.raises(CheckpointError, match=r"`stage1.rgb\[0\].epochs`"):
+        keep_config(trained, longer, "none", trains=True)  # it can't go on by another schedule
+    keep_config(trained, longer, "none")
+
+
+def test_phases_to_come_may_change(trained: Path) -> None:
+    first = RECIPE.stage1.rgb[0]
+    more = replace(RECIPE, stage1=replace(RECIPE.stage1, rgb=(first, replace(first, far=0.5))))
+    keep_config(trained, more, "none", trains=True)
+    keep_config(trained, replace(RECIPE, stage1=replace(RECIPE.stage1, rgb=(first,))), "none")
+
+
+def test_what_a_set_is_tested_on_may_change(tmp_path: Path) -> None:
+    recipe = find_recipe("thumos14")
+    keep_config(tmp_path, recipe, "none")
+    _first_stage(tmp_path, recipe)
+    sets = {name: replace(each, part="validation") for name, each in recipe.sets.items()}
+    keep_config(tmp_path, replace(recipe, sets=sets), "none")
 
 
 def test_the_second_stage_the_bundle_and_the_test_sets_may_change(trained: Path) -> None:

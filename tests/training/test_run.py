@@ -136,8 +136,26 @@ def test_a_recipe_runs_from_clips_to_a_bundle(
     assert torch.equal(before["state_dict"][key], after["state_dict"][key])
     assert len((run / "history.jsonl").read_text().splitlines()) == len(lines)
 
-    # By another recipe it isn't gone on with.
+    # What was measured of a model stays with it, and goes with its weights.
+    model = torch.load(run / "model.pt", weights_only=True)
     recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE.replace('version = "1"', 'version = "2"'), encoding="utf-8")
+    assert main(["stage2", *arguments]) == 0
+    again = torch.load(run / "model.pt", weights_only=True)
+    assert again["manifest"] == {**model["manifest"], "version": "2"}
+    assert again["calibrated"] == model["calibrated"]
+    assert read_metrics(run / "metrics.json") == metrics
+    recipe.write_text(RECIPE.replace("iterations = 3", "iterations = 4"), encoding="utf-8")
+    assert main(["stage2", *arguments]) == 0
+    new = torch.load(run / "model.pt", weights_only=True)
+    assert new["manifest"]["accuracy"] == []
+    assert "calibration" not in new["manifest"]
+    assert "calibrated" not in new
+    assert not (run / "metrics.json").exists()
+    log = (run / "run.log").read_text(encoding="utf-8")
+    assert "run `gesta-train calibrate` and `gesta-train evaluate` again" in log
+
+    # By another recipe it isn't gone on with.
     recipe.write_text(RECIPE.replace("input_size = 32", "input_size = 32\nspatial_gain = 2.0"))
     assert main(["stage1", *arguments]) == 2
     error = capsys.readouterr().err
@@ -263,6 +281,31 @@ def test_what_cannot_be_used_is_named_and_counted_or_stops_a_strict_run(
         assert said in capsys.readouterr().err
         if folder is not None:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+
+
+@pytest.mark.parametrize("name", ["clips", "unseen"])
+def test_a_set_of_unknown_classes_only_is_refused(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    shutil.rmtree(tmp_path / name)
+    write_clip(tmp_path / name / "dance" / "0.mp4")
+    assert main(["prepare", *arguments]) == 3
+    assert f"No clip of '{name}' shows one of the recipe's `classes`" in capsys.readouterr().err
+
+
+def test_a_head_follows_from_how_often_a_stream_is_sampled(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    assert main(["prepare", *arguments]) == 0
+    assert main(["stage1", *arguments, "--stream", "rgb"]) == 0
+    heads = []
+    for text in (RECIPE, RECIPE + "sample_every = 1\n", RECIPE + "sample_every = 2\n"):
+        (tmp_path / "tiny.toml").write_text(text, encoding="utf-8")
+        assert main(["stage2", *arguments, "--stream", "rgb"]) == 0
+        head = torch.load(tmp_path / "run" / "rgb_head.pt", weights_only=True)
+        heads.append(head["state_dict"]["lstm.weight_hh_l0"])
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[1], heads[2])
 
 
 def test_a_native_rate_is_refused_where_a_grid_is_needed(

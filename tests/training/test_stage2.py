@@ -36,6 +36,24 @@ def test_windows_are_spread_or_what_a_stream_holds() -> None:
     assert shapes == {(1, t) for t in range(1, 11)} | {(2, 10), (3, 10)}
 
 
+def test_a_streams_windows_are_of_each_so_manieth_tick() -> None:
+    """A stream that samples each third tick: 30 samples span 88 ticks."""
+    rng, spans = np.random.default_rng(0), set()
+    for _ in range(300):
+        features, _, false = window_batch([_clip(88), _clip(20)], 3, 10, rng, sample_every=3)
+        n, t = features.shape[1:3]
+        ticks = features[..., 0].flatten(1)
+        steps = ticks.diff(dim=1)
+        if len(ticks) == 1:  # 20 ticks hold 7 samples
+            assert n * t > 7
+        if (steps == 3).all():
+            spans.add(n * t)
+        else:
+            assert (n, t) == (3, 10)  # spread over the clip
+        assert (false.flatten(1) == (ticks % 2 == 0)).all()
+    assert spans == {*range(1, 11), 20, 30}
+
+
 def test_clips_too_short_for_a_window_sit_it_out() -> None:
     rng = np.random.default_rng(1)
     for _ in range(100):

@@ -38,7 +38,7 @@ def ablate(run: Run, given: argparse.Namespace, modality: Modality | None) -> No
     if modality is not None:
         return
     measured = measure(run, chosen, crops=given.crops)
-    found = tables(measured, {name: each.layout for name, each in run.recipe.sets.items()})
+    found = tables(measured, run.recipe.sets)
     described = {
         "command": _command(given, run.weights),
         "backbone": run.recipe.model.backbone,

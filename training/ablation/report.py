@@ -10,28 +10,28 @@ from typing import Any
 
 import msgspec
 
-from training.errors import DataError, OutputError
+from training.errors import DataError
 from training.evaluation.results import Result
+from training.whole_file import write_whole
 
 ROW_FILE = "row.json"
 
 
 class RowReport(msgspec.Struct, frozen=True, kw_only=True):
     """weights: what each stream was measured with, to know whether it still is the same.
+    clips: by the name of each test set, what it was measured on.
 
     results, and where spatial attention lay (`attention_focus`): by the name of each test set.
     """
 
     weights: dict[str, str]
+    clips: dict[str, str] = {}
     results: dict[str, Result]
     attention_focus: dict[str, dict[str, Any]] = {}
 
     def write(self, path: Path) -> None:
         """Raises OutputError where the file can't be written."""
-        try:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
-        except OSError as error:
-            raise OutputError(f"{path} can't be written ({error.strerror}).") from error
+        write_whole(path, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def read_row(path: Path) -> RowReport:

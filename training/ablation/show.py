@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from training.ablation.paper import MAP
 from training.ablation.study import Measured
 from training.ablation.table import Line, Table
-from training.errors import OutputError
+from training.whole_file import write_whole
 
 _NAMES = {"rgb": "RGB", "flow": "Flow", "rgb+flow": "Two", MAP: "mAP"}
 _FOCUS_HEADER = (
@@ -124,10 +124,7 @@ def write_tables(
         "table2.json": json.dumps(report, indent=1) + "\n",
     }
     for name, text in texts.items():
-        try:
-            (folder / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{folder / name} can't be written ({error.strerror}).") from error
+        write_whole(folder / name, text.encode())
 
 
 def _focus_caption(measured: Sequence[Measured], table: Table) -> str:

@@ -5,14 +5,14 @@
     RUN/split1/seed0/sta_tsn_gain1_head0/   its first stage is a link to that of sa_cnn_tsn_gain1
 
 Every step can be stopped and started again; what is done stays done. A row.json says which
-weights it was measured with, and is measured again where they have changed.
+weights it was measured with and on which clips, and is measured again where either has changed.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from training.errors import DataError, OutputError
 from training.evaluation.attention_focus import attention_focus
 from training.evaluation.clip_scores import RGB, Protocol
 from training.evaluation.clips import DataSet, result, truth_of
-from training.features import MODALITIES, digest_of
+from training.features import MODALITIES, digest, digest_of
 from training.frozen import FrozenStream
 from training.model.build import Modality, build_head
 from training.model.consensus import Temperatures
@@ -87,7 +87,7 @@ def run_of(base: Run, variant: Variant) -> Run:
     Raises RecipeError where the folder holds a stage that was trained by another recipe.
     """
     run = _run(base, variant.recipe(base.recipe), base.folder / variant.folder)
-    keep_config(run.folder, run.recipe, run.weights)
+    keep_config(run.folder, run.recipe, run.weights, trains=True)
     for name in ("store", "environment.json"):
         _link(run.folder / name, base.folder / name)
     if variant.row.key_frames:
@@ -118,7 +118,8 @@ def _measure(run: Run, row: Row, crops: int) -> None:
     features = {modality: _features(run, modality, crops) for modality in MODALITIES}
     flow = run.recipe.prepared.default_flow
     results, focus = {}, {}
-    for name, clips in test_sets(run).items():
+    sets = test_sets(run)
+    for name, clips in sets.items():
         scores = {
             RGB if modality == "rgb" else flow: scores_of(
                 head, clips, features[modality][name], segments=run.config.segments
@@ -137,7 +138,9 @@ def _measure(run: Run, row: Row, crops: int) -> None:
                 bound_px=run.recipe.prepared.flows[flow].bound_px,
                 progress=run.progress,
             )
-    report = RowReport(weights=_weights(run, row), results=results, attention_focus=focus)
+    report = RowReport(
+        weights=_weights(run, row), clips=_clips(sets), results=results, attention_focus=focus
+    )
     report.write(run.folder / ROW_FILE)
 
 
@@ -190,13 +193,22 @@ def _weights(run: Run, row: Row) -> dict[str, str]:
     return {m: f"{digest_of(nn.ModuleList(_trained(run, m, row)))}, {looks}" for m in MODALITIES}
 
 
+def _clips(sets: Mapping[str, Sequence[StoredClip]]) -> dict[str, str]:
+    """For each test set how many clips it has, and a digest of which, their labels and flow."""
+    return {
+        name: f"{len(clips)}, {digest([(c.key, c.labels, c.flow_name) for c in clips])}"
+        for name, clips in sets.items()
+    }
+
+
 def _is_measured(run: Run, row: Row, crops: int) -> bool:
     path = run.folder / ROW_FILE
     if not path.is_file():
         return False
     report = read_row(path)
     same = all(found.crops == crops for found in report.results.values())
-    return same and report.weights == _weights(run, row)
+    of_now = report.clips == _clips(test_sets(run))
+    return same and of_now and report.weights == _weights(run, row)
 
 
 def _run(base: Run, recipe: Recipe, folder: Path) -> Run:

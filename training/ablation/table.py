@@ -14,6 +14,7 @@ from typing import Any
 from training.ablation.paper import MAP, STREAMS, reported
 from training.ablation.rows import ROWS
 from training.ablation.study import Measured
+from training.recipe import Set
 
 Key = tuple[int, int | None]  # seed of the first stage, of the second
 By = Mapping[str, float]  # the accuracy of each stream, and the mean average precision
@@ -77,30 +78,31 @@ class Table:
         }
 
 
-def tables(measured: Sequence[Measured], layouts: Mapping[str, str]) -> list[Table]:
+def tables(measured: Sequence[Measured], sets: Mapping[str, Set]) -> list[Table]:
     """For each test set a table for each split; and where there are several, their mean.
 
-    layouts: of each set; the paper's figures are found by it.
+    sets: the recipe's. By its layout a set finds the paper's figures, which are of test parts.
     """
     splits = tuple(sorted({each.variant.split for each in measured}))
     chosen = [(split,) for split in splits] + ([splits] if len(splits) > 1 else [])
     return [
-        _table(measured, name, layouts[name], part)
+        _table(measured, name, sets[name], part)
         for name in measured[0].report.results
         for part in chosen
     ]
 
 
 def _table(
-    measured: Sequence[Measured], name: str, data_set: str, splits: tuple[int, ...]
+    measured: Sequence[Measured], name: str, described: Set, splits: tuple[int, ...]
 ) -> Table:
+    data_set, tested = described.layout, described.part == "test"
     here = [each for each in measured if each.variant.split in splits]
     rows = tuple(
         Line(
             row.name,
             gain,
             _accuracies([m for m in here if (m.variant.row, m.variant.gain) == (row, gain)], name),
-            reported(data_set, row.name, splits),
+            reported(data_set, row.name, splits) if tested else {},
         )
         for row in ROWS
         for gain in dict.fromkeys(m.variant.gain for m in here if m.variant.row == row)

@@ -119,22 +119,31 @@ def classes_of(clips: Iterable[Clip]) -> tuple[str, ...]:
 
 
 def with_known_classes(split: Split, classes: Sequence[str]) -> Split:
-    """The split without the classes that aren't in `classes`, and a sentence on each of those."""
+    """The split without the classes that aren't in `classes`, and a sentence on each of those.
+
+    A clip that shows known classes as well keeps those.
+    """
     unknown: dict[str, list[Path]] = defaultdict(list)
 
     def known(clips: Sequence[Clip]) -> Iterator[Clip]:
         for clip in clips:
             labels = [label for label in clip.labels if label in classes]
+            for label in clip.labels:
+                if label not in classes:
+                    unknown[label].append(clip.path)
             if labels:
                 yield replace(clip, label=labels[0], also=tuple(labels[1:]))
-            else:
-                unknown[clip.label].append(clip.path)
 
     train, test = tuple(known(split.train)), tuple(known(split.test))
-    sentences = [
-        f"{len(paths)} clips of the class {label!r}, which the recipe doesn't have ({paths[0]} ...)"
-        for label, paths in sorted(unknown.items())
-    ]
+    kept = {clip.path for clip in (*train, *test)}
+    sentences = []
+    for label, paths in sorted(unknown.items()):
+        others = sum(path in kept for path in paths)
+        sentences.append(
+            f"{len(paths)} clips of the class {label!r}, which the recipe doesn't have "
+            f"({paths[0]} ...)"
+            + (f"; {others} of them stay for their other classes" if others else "")
+        )
     return Split(train, test, (*split.left_out, *sentences))
 
 

@@ -100,7 +100,11 @@ def far_view(size: tuple[int, int], distance: float) -> FarView:
 
 
 def random_far_view(rng: np.random.Generator) -> FarView:
-    """Distances evenly on a logarithmic scale; the frame lies inside the square."""
+    """Distances evenly on a logarithmic scale.
+
+    The frame lies inside the square with all of its height. One that is wider than it is high may
+    be cut off at a side.
+    """
     distance = float(np.exp(rng.uniform(np.log(NEAREST), np.log(FURTHEST))))
     room = 1 - 1 / distance
     return FarView(

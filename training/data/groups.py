@@ -61,8 +61,13 @@ def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
             group = same[group]
         return group
 
-    for name, group in pairs:
-        one, other = oldest(first.setdefault(name, group)), oldest(group)
+    def join(group: str, another: str) -> None:
+        one, other = oldest(group), oldest(another)
         if one != other:
             same[other] = one
+
+    for name, group in pairs:
+        join(first.setdefault(name, group), group)
+    for name, group in first.items():  # CLASS/NAME is one of the clips that NAME names
+        join(group, first.get(PurePosixPath(name).name, group))
     return {name: oldest(group) for name, group in first.items()}

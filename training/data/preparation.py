@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,7 +10,8 @@ import msgspec
 from engine.flow.estimator import FlowParameter
 from engine.manifest import Manifest
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+FINITE = sys.float_info.max
+Positive = Annotated[float, msgspec.Meta(gt=0, le=FINITE)]
 Pixels = Annotated[int, msgspec.Meta(ge=1)]
 
 

@@ -121,16 +121,17 @@ def _idle_videos(
 
 def _idle_scores(run: Run, model: StaTsn, name: str) -> list[Scores]:
     """The rolling scores of each video; kept in the run, since there may be an hour of them."""
-    every, digest, flows = run.timing.sample_every, digest_of(model), run.flows_of(name)
+    every, side, flows = run.timing.sample_every, run.config.input_size, run.flows_of(name)
+    seen_by = f"every{every}_{side}px_{digest_of(model)}"
     found = []
     for clip in run.stored(name, run.clips(name)[1]):
-        file = f"{PurePosixPath(clip.key).name}_every{every}_{digest}.npz"
+        file = f"{PurePosixPath(clip.key).name}_{seen_by}.npz"
         compute = partial(
             footage_scores,
             model,
             bound_to(clip, flows),
             sample_every=every,
-            side=run.config.input_size,
+            side=side,
             progress=run.progress,
         )
         found.append(kept_scores(run.folder / "scores" / name / file, (RGB, *flows), compute))

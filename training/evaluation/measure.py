@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import msgspec
 
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint
 from training.data.frame_store import StoredClip
 from training.evaluation.calibration import CalibrationSet
 from training.evaluation.clip_scores import GRID, Scores, clip_scores
@@ -28,17 +28,26 @@ from training.evaluation.results import (
 )
 from training.evaluation.streams import evaluate_streams, middle_scores, numbers_of
 from training.frozen import freeze_streams
+from training.lock import locked
 from training.manifest import accuracy_entries, manifest_fields
 from training.model.consensus import Temperatures
 from training.model.sta_tsn import StaTsn
 from training.onnx_export import round_weights
-from training.run import Run, read_model
+from training.run import MODEL, Run, read_model, read_model_state
 
 
 def calibrate(run: Run) -> None:
     """Fit the temperatures on what is held out for it, and the abstention threshold on idle
     footage. Without either they stay 1 and 0.
+
+    Raises CheckpointError where the model isn't the recipe's, OutputError where another process
+    works on it.
     """
+    with locked(run.folder, MODEL, "works on the model"):
+        _calibrate(run)
+
+
+def _calibrate(run: Run) -> None:
     model = _model(run)
     model.temperatures = Temperatures(fusion=run.recipe.calibration.fusion)
     parts = _calibration_parts(run, model)
@@ -65,7 +74,7 @@ def calibrate(run: Run) -> None:
             f"examples: calibration error {before:.3f} before, {after:.3f} after"
         )
     abstention = choose_threshold(run, model, examples) if run.recipe.calibration.idle else None
-    state = load_checkpoint(run.model_path)
+    state = read_model_state(run)
     manifest = {
         **state["manifest"],
         "calibration": asdict(model.temperatures),
@@ -79,9 +88,16 @@ def evaluate(run: Run, *, crops: int = 1, far: bool = False) -> Metrics:
     """Measure the model on every test part, write metrics.json, and put the numbers with it.
 
     crops: of each frame of labelled clips. far: these also from further away.
+
+    Raises CheckpointError where the model isn't the recipe's, OutputError where another process
+    works on it.
     """
-    model = _model(run)
-    state = load_checkpoint(run.model_path)
+    with locked(run.folder, MODEL, "works on the model"):
+        return _evaluate(run, crops=crops, far=far)
+
+
+def _evaluate(run: Run, *, crops: int, far: bool) -> Metrics:
+    model, state = _model(run), read_model_state(run)
     results: list[Result] = []
     joined: list[JoinedResult] = []
     idle: list[IdleResult] = []

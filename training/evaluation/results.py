@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from training.errors import DataError, OutputError
+from training.errors import DataError
+from training.whole_file import write_whole
 
 FORMAT = 1
 
@@ -185,10 +186,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, path: Path) -> None:
         """Raises OutputError where the file can't be written."""
-        try:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
-        except OSError as error:
-            raise OutputError(f"{path} can't be written ({error.strerror}).") from error
+        write_whole(path, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def read_metrics(path: Path) -> Metrics:

@@ -119,6 +119,20 @@ def test_four_models_are_trained_measured_and_set_beside_the_papers(
     assert (models / "cnn" / "row.json").read_text(encoding="utf-8") != measured
     assert times(models / "cnn") == {path: before[path] for path in times(models / "cnn")}
 
+    # With other test clips every row is measured anew, and a set that is gone has no table.
+    write_clip(tmp_path / "unseen" / "left" / "1.mp4", frames=7, step_px=-3)
+    more = tmp_path / "more"
+    write_clip(more / "left" / "0.mp4", frames=7, step_px=-3)
+    text = RECIPE.replace("[prepared]", '[sets.more]\nlayout = "folder"\nuse = "test"\n[prepared]')
+    Path(arguments[0]).write_text(text, encoding="utf-8")
+    assert main(["ablate", *arguments, *options, f"--data=more={more}"]) == 0
+    found = json.loads((run / "table2.json").read_text(encoding="utf-8"))["tables"]
+    assert {each["data_set"]: each["clips"] for each in found} == {"unseen": 3, "more": 1}
+    Path(arguments[0]).write_text(RECIPE, encoding="utf-8")
+    assert main(["ablate", *arguments, *options]) == 0
+    found = json.loads((run / "table2.json").read_text(encoding="utf-8"))["tables"]
+    assert {each["data_set"]: each["clips"] for each in found} == {"unseen": 3}
+
 
 @pytest.mark.parametrize(
     ("option", "said"),

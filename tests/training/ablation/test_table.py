@@ -8,6 +8,7 @@ from training.ablation.show import cells, markdown, title
 from training.ablation.study import Measured
 from training.ablation.table import Table, tables
 from training.evaluation.results import OfStreams, Result
+from training.recipe import Set
 
 
 def measured(number: int, accuracy: float, **given: object) -> Measured:
@@ -45,7 +46,7 @@ STUDY = [
 
 @pytest.fixture
 def table() -> Table:
-    (found,) = tables(STUDY, {"jhmdb": "jhmdb"})
+    (found,) = tables(STUDY, {"jhmdb": Set(layout="jhmdb")})
     return found
 
 
@@ -89,7 +90,7 @@ def test_a_second_stage_is_held_against_the_first_of_its_own_seed() -> None:
         measured(3, 0.52, seed=0, head=0),
         measured(3, 0.62, seed=1, head=0),
     ]
-    (found,) = tables(study, {"jhmdb": "jhmdb"})
+    (found,) = tables(study, {"jhmdb": Set(layout="jhmdb")})
     (difference,) = found.differences
     assert difference.mean("rgb+flow") == pytest.approx(2.0)
     assert difference.deviation("rgb+flow") == pytest.approx(0.0, abs=1e-9)
@@ -97,7 +98,7 @@ def test_a_second_stage_is_held_against_the_first_of_its_own_seed() -> None:
 
 def test_several_splits_get_their_mean_beside_the_papers() -> None:
     study = [measured(3, 0.5 + split / 100, split=split, head=0) for split in (1, 2, 3)]
-    found = tables(study, {"jhmdb": "jhmdb"})
+    found = tables(study, {"jhmdb": Set(layout="jhmdb")})
     assert [title(each) for each in found] == [
         "jhmdb split 1",
         "jhmdb split 2",
@@ -110,13 +111,18 @@ def test_several_splits_get_their_mean_beside_the_papers() -> None:
 
 
 def test_what_the_paper_lacks_is_an_empty_cell() -> None:
-    (found,) = tables(STUDY, {"jhmdb": "folder"})
+    (found,) = tables(STUDY, {"jhmdb": Set(layout="folder")})
     assert cells(found, differences=False)[0] == ("CNN", "", "30.0", "", "40.0", "", "50.0", "")
 
 
 def test_thumos14_has_the_mean_average_precision_too() -> None:
-    (found,) = tables(STUDY, {"jhmdb": "thumos14"})
+    (found,) = tables(STUDY, {"jhmdb": Set(layout="thumos14")})
     assert cells(found, differences=False)[-1][-4:] == ("61.0 ± 1.7", "58.6", "71.0 ± 1.7", "68.4")
+
+
+def test_the_papers_figures_are_of_test_parts() -> None:
+    (found,) = tables(STUDY, {"jhmdb": Set(layout="thumos14", part="validation")})
+    assert cells(found, differences=False)[-1][-4:] == ("61.0 ± 1.7", "", "71.0 ± 1.7", "")
 
 
 def test_markdown_has_both_columns_and_the_caption(table: Table) -> None:

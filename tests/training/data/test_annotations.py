@@ -88,4 +88,20 @@ def test_a_class_that_the_recipe_lacks_is_left_out_and_named_once() -> None:
     assert [clip.labels for clip in split.test] == [("wave", "clap"), ("clap", "wave")]
     before, sentence = split.left_out
     assert before == "before"
-    assert sentence.startswith("3 clips of the class 'dance', which the recipe doesn't have")
+    assert sentence.startswith("4 clips of the class 'dance', which the recipe doesn't have")
+    assert sentence.endswith("; 1 of them stay for their other classes")
+
+
+def test_an_unknown_class_of_a_video_that_shows_a_known_one_too_is_counted() -> None:
+    videos = (
+        Clip(Path("a.mp4"), "dance", ("wave",)),
+        Clip(Path("b.mp4"), "wave", ("dance", "sit")),
+        Clip(Path("c.mp4"), "dance"),
+    )
+    split = with_known_classes(Split((), videos), ("clap", "wave"))
+    assert [clip.labels for clip in split.test] == [("wave",), ("wave",)]
+    dance, sit = split.left_out
+    assert dance.startswith("3 clips of the class 'dance'")
+    assert dance.endswith("; 2 of them stay for their other classes")
+    assert sit.startswith("1 clips of the class 'sit'")
+    assert sit.endswith("; 1 of them stay for their other classes")

@@ -29,6 +29,13 @@ def test_a_clip_of_two_groups_joins_them(tmp_path: Path) -> None:
     assert listed["a"] == listed["b"] == listed["c"] != listed["d"]
 
 
+def test_a_clip_listed_with_and_without_its_folder_joins_its_groups(tmp_path: Path) -> None:
+    listed = _read(tmp_path, "fight/a.mp4 src1\na.mp4 src2\nb src2\nc src1\nfight/d src3\n")
+    clips = [Clip(Path(f"fight/{name}.mp4"), "fight") for name in "abcd"]
+    a, b, c, d = groups_of(clips, listed)
+    assert a == b == c != d
+
+
 def test_without_a_list_the_naming_of_hmdb51_tells() -> None:
     stems = ["film_run_f_cm_np1_ri_goo_0", "film_run_f_cm_np1_ri_goo_1", "other"]
     groups = groups_of([Clip(Path(f"run/{stem}.mp4"), "run") for stem in stems], {})

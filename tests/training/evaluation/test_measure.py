@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +12,22 @@ import torch
 
 from engine.manifest import Manifest
 from tests.training.data.clips import write_clip
+from training import steps
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.cli import main
 from training.commands import find_recipe
 from training.data.prepare import prepare_clip
-from training.errors import DataError, RecipeError
+from training.errors import CheckpointError, DataError, OutputError, RecipeError
 from training.evaluation import measure
 from training.evaluation.idle import evaluate_idle
 from training.evaluation.results import read_metrics
 from training.export import make_manifest
+from training.lock import locked
 from training.manifest import manifest_fields
 from training.progress import Progress
 from training.random_model import random_model
 from training.recipe import read_recipe
+from training.record import keep_config
 from training.run import Run, read_model
 
 RECIPE = """
@@ -55,9 +59,16 @@ backbone = "resnet18"
 input_size = 32
 hidden_width = 4
 frames_per_segment = 2
-[stage1]
-rgb = []
-flow = []
+[[stage1.rgb]]
+draw = { clips = 4 }
+epochs = 1
+learning_rate = 1e-3
+side = 32
+[[stage1.flow]]
+draw = { clips = 4 }
+epochs = 1
+learning_rate = 1e-3
+side = 32
 [stage2]
 draw = { clips = 1 }
 [calibration]
@@ -203,6 +214,47 @@ def test_idle_footage_is_scored_once(run: Run) -> None:
     save_checkpoint(run.model_path, state)
     measure.calibrate(run)
     assert len(list((run.folder / "scores" / "room").glob("*.npz"))) == 2
+    # A CNN's weights count as those of a head do, though calibration has compiled it by then.
+    state["state_dict"]["rgb.backbone.body.conv1.weight"] += 1
+    save_checkpoint(run.model_path, state)
+    measure.calibrate(run)
+    assert len(list((run.folder / "scores" / "room").glob("*.npz"))) == 3
+
+
+@pytest.mark.parametrize("step", [measure.calibrate, measure.evaluate, steps.export])
+def test_only_the_recipes_own_model_is_measured(run: Run, step: Callable[[Run], object]) -> None:
+    model = msgspec.structs.replace(run.recipe.model, input_size=48)
+    changed = replace(run, recipe=msgspec.structs.replace(run.recipe, model=model))
+    before = run.model_path.read_bytes()
+    with pytest.raises(
+        CheckpointError, match=r"other settings: `model.input_size` is 48, and was 32.*stage2"
+    ):
+        step(changed)
+    assert run.model_path.read_bytes() == before
+
+
+def test_a_refused_evaluation_leaves_the_runs_recipe_as_it_was(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_config(run.folder, run.recipe, "none")
+    before = (run.folder / "config.json").read_bytes()
+    (tmp_path / "other.toml").write_text(RECIPE.replace("hidden_width = 4", "hidden_width = 8"))
+    data = [f"--data={name}={folder}" for name, folder in run.data.items()]
+    arguments = [str(tmp_path / "other.toml"), "--run", str(run.folder), *data, "--device", "cpu"]
+    assert main(["evaluate", *arguments]) == CheckpointError.exit_code
+    assert "`model.hidden_width` is 8, and was 4" in capsys.readouterr().err
+    assert (run.folder / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "step", [measure.calibrate, measure.evaluate, steps.assemble, steps.export]
+)
+def test_two_processes_never_work_on_one_model(run: Run, step: Callable[[Run], object]) -> None:
+    with (
+        locked(run.folder, "model", "works on the model"),
+        pytest.raises(OutputError, match="Another process works on the model"),
+    ):
+        step(run)
 
 
 def test_what_is_held_out_is_never_trained_on(run: Run) -> None:
@@ -237,6 +289,8 @@ def test_without_a_threshold_high_enough_the_model_always_answers(run: Run) -> N
 def test_a_video_shorter_than_the_window_is_refused(run: Run) -> None:
     config = {**run.config.to_dict(), "frames_per_segment": 20}
     save_checkpoint(run.model_path, {**load_checkpoint(run.model_path), "config": config})
+    model = msgspec.structs.replace(run.recipe.model, frames_per_segment=20)
+    run = replace(run, recipe=msgspec.structs.replace(run.recipe, model=model))
     with pytest.raises(DataError, match="'room' is as long as the window"):
         evaluate_idle(run, read_model(run), "room", 0.0)
 
