@@ -136,6 +136,7 @@ def write_clip(path: Path, *, frames: int, fps: int = 25, codec: str = "libx264"
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.codec_context.thread_count = 1  # the same bytes on every machine
         for tick in range(frames):
             picture = av.VideoFrame.from_ndarray(moving_bars(tick, (320, 240)), format="rgb24")
             container.mux(stream.encode(picture))

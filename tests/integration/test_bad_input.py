@@ -178,7 +178,7 @@ class TestFiles:
         """What is there is played; then the sentence says that more was promised."""
         whole = write_clip(tmp_path / "whole.mkv", frames=75)
         file = tmp_path / "cut.mkv"
-        file.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        file.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
         done = self.replay(file, light_bundle)
         assert_sentence(done, SOURCE, "cut.mkv", "ends early")
         assert 2 <= len(done.stdout.splitlines()) < 15
@@ -186,7 +186,7 @@ class TestFiles:
     def test_cut_in_the_middle_for_the_daemon(self, light_bundle: Path, tmp_path: Path) -> None:
         whole = write_clip(tmp_path / "whole.mkv", frames=75)
         file = tmp_path / "cut.mkv"
-        file.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        file.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
         with Daemon(file, "--bundle", light_bundle) as daemon:
             assert daemon.wait(60) == SOURCE
             assert "Traceback" not in daemon.stderr
