@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.errors import EngineError
 from engine.flow.estimator import FlowEstimator
@@ -11,8 +11,9 @@ from engine.manifest import FlowEntry, Manifest
 from engine.sight import Eyes, Sight
 from stream.configuration.config import CameraConfig
 from stream.host_sight import HostSight
-from stream.region import Region
+from stream.region import Point, Region
 from stream.sampler import OpenSight
+from stream.zoom import Zoom, ZoomedSight
 
 _log = logging.getLogger(__name__)
 
@@ -45,30 +46,38 @@ class Sights:
     def opener(self, camera: CameraConfig) -> OpenSight:
         """What opens the camera's sight for pictures of a size."""
         host: HostSight | None = None
+        zoom = None if camera.zoom is None else Zoom.around(camera.zoom)
+        region: Sequence[Point] | None = camera.region
+        if region is not None and zoom is not None:
+            region = zoom.points(region)
 
         def open_sight(size: tuple[int, int]) -> Sight:
+            return sight(size) if zoom is None else ZoomedSight(sight(zoom.size(size)), zoom)
+
+        def sight(size: tuple[int, int]) -> Sight:
             nonlocal host
-            if (sight := self._on_gpu(camera, size)) is not None:
-                return sight
+            if (found := self._on_gpu(camera, region, size)) is not None:
+                return found
             if host is None:
                 host = HostSight(
                     self._manifest,
                     self._open_flow(),
                     bound_px=self._flow_entry.bound_px,
                     explain=camera.explain,
-                    region=camera.region,
+                    region=region,
                 )
             return host
 
         return open_sight
 
-    def _on_gpu(self, camera: CameraConfig, size: tuple[int, int]) -> Sight | None:
+    def _on_gpu(
+        self, camera: CameraConfig, region: Sequence[Point] | None, size: tuple[int, int]
+    ) -> Sight | None:
         if self.eyes is None:
             return None  # and it was said why
         if camera.explain:
             _log.info("%s: its pictures are made on the CPU, since explain shows them", camera.name)
             return None
-        region = camera.region
         outside = None if region is None else Region(region, self._manifest.resize).outside
         try:
             return self.eyes.open(size, outside, self._handed_over)

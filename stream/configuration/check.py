@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 
+from stream import region, zoom
 from stream import url as urls
 from stream.configuration.config import Config, HttpConfig
 from stream.errors import ConfigError
 from stream.events.evidence import EvidenceConfig
 from stream.events.rule import check_rules
 from stream.operations.address import Address
-from stream.region import problem_with
 
 _NAME = re.compile(r"[a-z0-9_-]+")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what an Authorization header may hold
@@ -38,8 +38,12 @@ def check(config: Config) -> None:
         for key, value in (("max_gap_s", camera.max_gap_s), ("stall_s", camera.stall_s)):
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{path}.{key}: must be a number of seconds above 0, not {value}")
-        if camera.region is not None and (problem := problem_with(camera.region)) is not None:
-            raise ConfigError(f"{path}.region: {problem}")
+        for key, given, problem_with in (
+            ("region", camera.region, region.problem_with),
+            ("zoom", camera.zoom, zoom.problem_with),
+        ):
+            if given is not None and (problem := problem_with(given)) is not None:
+                raise ConfigError(f"{path}.{key}: {problem}")
         _check_url(f"{path}.url", camera.url)
     for key in ("answers", "keys"):
         if getattr(config.publish, key) == "":

@@ -59,6 +59,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     explain: publish the newest frame and its attention too.
     region: corners of the part of the picture that is looked at, from 0 to 1 each way; the rest is
         made grey before anything sees it. All of it where it is left out.
+    zoom: top left and bottom right corner of the part that is looked at as if it were all.
     """
 
     name: str
@@ -70,6 +71,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     realtime: bool | None = None
     explain: bool = False
     region: tuple[tuple[float, float], ...] | None = None
+    zoom: tuple[tuple[float, float], ...] | None = None
     secrets: tuple[str, ...] = ()  # what came from the environment or files; not a key of the TOML
 
     @property

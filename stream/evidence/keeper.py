@@ -27,6 +27,7 @@ from stream.evidence.packets import Cut, PacketRing
 from stream.evidence.picture import NEAR_NS, picture_at, write_picture
 from stream.messaging.messages import utc
 from stream.region import Point, Region
+from stream.zoom import Zoom
 
 TIDY_EVERY_S = 600.0
 LATE_S = 10.0  # at most, from a frame's capture to an event that begins with it
@@ -65,6 +66,7 @@ class EvidenceKeeper(threading.Thread):
         self._manifest = manifest
         self._folder = EvidenceFolder(config, utc_ns=utc_ns)
         self._regions: dict[str, Sequence[Point]] = {}
+        self._zooms: dict[str, Zoom] = {}
         self._holds: dict[str, Holds] = {}
         self.packets: dict[str, PacketRing] = {}
         self._attention: dict[str, AttentionRing] = {}
@@ -99,6 +101,7 @@ class EvidenceKeeper(threading.Thread):
                     step_s = 1 / self._manifest.prediction_hz
                     self._attention[name] = AttentionRing(holds, step_s=step_s)
             self._holds[name].keep_s = keep_s
+            self._zooms[name] = Zoom.around(camera.zoom or ((0, 0), (1, 1)))
             # One that lost its region has no evidence any more, but of events before that.
             if camera.region or not self._config.blur:
                 self._regions[name] = camera.region or ()
@@ -239,7 +242,9 @@ class EvidenceKeeper(threading.Thread):
         if at_ns > key_ns + NEAR_NS:
             looked = None  # it is a later picture, since the one that was looked at is gone
         if looked is not None:
-            image = draw_attention(image, looked[1], self._manifest)
+            image = image.copy()
+            seen = self._zooms[event.camera].of(image)
+            seen[:] = draw_attention(seen, looked[1], self._manifest)
         with whole(path) as part:
             write_picture(image, part)
         return SnapshotFile(

@@ -63,6 +63,25 @@ def test_with_eyes_it_is_on_the_gpu_for_each_size(sights):
     assert eyes.asked == [((640, 480), None, print), ((320, 240), None, print)]
 
 
+def test_a_sight_sees_what_it_is_zoomed_to_and_the_region_of_that(sights):
+    lower_right = ((0.5, 0.5), (1.0, 1.0))
+    sight = sights.opener(camera(zoom=lower_right, region=LEFT, explain=True))((128, 96))
+    quarters = np.zeros((96, 128, 3), np.uint8)
+    quarters[48:, 64:] = 200
+    sight.add(0, quarters, with_flow=True)
+    assert (sight.view(0, with_flow=True).frame == 127).all()  # nothing of it is in the left half
+    sight = sights.opener(camera(zoom=lower_right, explain=True))((128, 96))
+    sight.add(0, quarters, with_flow=True)
+    assert (sight.view(0, with_flow=True).frame == 200).all()
+
+    sights.eyes = eyes = Eyes()
+    sights.opener(camera(zoom=((0.25, 0.5), (0.75, 1.0)), region=LEFT))((640, 480))
+    [(size, outside, _)] = eyes.asked
+    assert size == (320, 240)
+    assert not outside[:, :32].any()  # half of it is left of the picture's middle
+    assert outside[:, 32:].all()
+
+
 def test_eyes_are_told_what_may_not_be_seen(sights):
     sights.eyes = eyes = Eyes()
     sights.opener(camera(region=LEFT))((640, 480))

@@ -223,6 +223,19 @@ def test_a_region_that_is_none_is_named(tmp_path: Path) -> None:
     assert config.cameras[0].region == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
 
 
+def test_a_zoom_to_nothing_is_named(tmp_path: Path) -> None:
+    for corners, problem in (
+        ("[[0, 0]]", "has 1 corners; give the top left and the bottom right one"),
+        ("[[0, 0], [1, 1.5]]", "goes beyond the picture, whose corners are [0, 0] and [1, 1]"),
+        ("[[0.6, 0.1], [0.4, 0.5]]", "must be at least 5% of the picture each way"),
+        ("[[0.5, 0.5], [0.52, 0.9]]", "must be at least 5% of the picture each way"),
+    ):
+        said = refusal(tmp_path, f"{CAMERA}zoom = {corners}\n")
+        assert said.startswith(f"camera[0].zoom: {problem}"), said
+    config = load(tmp_path, CAMERA + "zoom = [[0.5, 0.5], [1, 1]]\n")
+    assert config.cameras[0].zoom == ((0.5, 0.5), (1.0, 1.0))
+
+
 def test_rules_come_from_the_file(tmp_path: Path) -> None:
     rule = '[[rule]]\nname = "fall"\nlabels = ["fall", "trip"]\n'
     night = '[rule.schedule]\ndays = ["fri"]\nfrom = "22:00"\nto = "06:00"\n'

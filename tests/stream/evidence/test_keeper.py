@@ -193,6 +193,26 @@ def test_the_attention_of_the_pictures_own_sample_is_drawn_over_it(
     assert abs(plain - 120).max() <= 4  # grey, as the camera sent it: 2.4 s is frame 60
 
 
+def test_the_attention_of_a_camera_that_zooms_is_drawn_where_it_looked(
+    keeping: Callable[..., Kept], video: Path
+) -> None:
+    """The upper left quarter is looked at, 32x24 px, and of it the middle 16x16: from 8, 4 on."""
+    camera = msgspec.structs.replace(HALL, zoom=((0.0, 0.0), (0.5, 0.5)))
+    kept = keeping(camera, attention=True, clip=False)
+    feed(kept.packets, video)
+    hottest = np.zeros((4, 4), np.float32)
+    hottest[3, 3] = 1
+    for tick in range(125):
+        kept.keeper.looked("hall", at_ns(tick / FPS), hottest)
+    snapshot = kept.of(2.0, 3.0).evidence.snapshot
+    assert snapshot is not None
+    image = cv2.imread(str(file_of(snapshot.uri)))
+    assert image is not None
+    assert int(image[17, 21].max()) > 40 + int(image[7, 11].max())
+    elsewhere = np.concatenate((image[28:].ravel(), image[:, 36:].ravel())).astype(int)
+    assert np.ptp(elsewhere) <= 30  # as the camera sent it
+
+
 def test_a_picture_whose_attention_is_gone_is_kept_without_and_says_so(
     keeping: Callable[..., Kept], video: Path
 ) -> None:
