@@ -33,8 +33,8 @@ class Street:
 
     Arguments, frames and truth are those of `Scene`; each shot has its own street, and one label.
 
-    Raises ConfigError for a label that is none of STREET_ACTIONS and `idle`, or a size or a rate
-    that can't be drawn.
+    Raises ConfigError for no label, one that is none of STREET_ACTIONS and `idle`, or a size or a
+    rate that can't be drawn.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class Street:
                 f"on a street nobody performs {', '.join(unknown)}; "
                 f"it knows {', '.join(STREET_LABELS)}."
             )
+        if not labels:
+            raise ConfigError("a street needs a label; name at least one, or leave the choice out.")
         self.seed, self.width, self.height, self.fps = seed, width, height, fps
         self._labels = tuple(dict.fromkeys(labels))
 
@@ -62,9 +64,7 @@ class Street:
             if interval.end_tick <= first:
                 continue
             length = interval.end_tick - interval.start_tick
-            shot = _Shot(
-                (self.seed, 4, number), interval.label, self.width, self.height, length / self.fps
-            )
+            shot = _Shot((self.seed, 4, number), interval.label, self.width, self.height)
             for tick in range(max(first, interval.start_tick), interval.end_tick):
                 if wanted is not None and tick >= wanted.stop:
                     return
@@ -88,33 +88,35 @@ class Street:
 
 @dataclass(frozen=True)
 class _Person:
-    """Somebody who goes straight on. half_way: world position [3] in the middle of the shot."""
+    """Somebody who goes straight on, again and again. half_way: world position [3]. way: how long
+    it is, from out of the picture to out of the picture.
+    """
 
     figure: Figure
     style: Style
     period_s: float
-    phase: float
+    begun: float  # cycles before the shot
     heading: float
     half_way: F64
+    way: float
 
     def cycle(self, seconds: float) -> float:
-        return self.phase + seconds / self.period_s
+        return self.begun + seconds / self.period_s
 
     def placement(self, forward: float) -> F64:
-        """[3,4] from the body frame to the world, `forward` after half-way."""
+        """[3,4] from the body frame to the world, after so much of the way and of all before."""
         s, c = np.sin(self.heading), np.cos(self.heading)
         turned = np.array(((c, 0.0, s), (0.0, 1.0, 0.0), (-s, 0.0, c)))
-        return np.column_stack((turned, self.half_way + turned[:, 2] * forward))
+        after_half = forward % self.way - self.way / 2
+        return np.column_stack((turned, self.half_way + turned[:, 2] * after_half))
 
 
 class _Shot:
-    """One street, `seconds` long, and everybody on it."""
+    """One street, and everybody on it."""
 
-    def __init__(
-        self, seed: Sequence[int], label: str, width: int, height: int, seconds: float
-    ) -> None:
+    def __init__(self, seed: Sequence[int], label: str, width: int, height: int) -> None:
         rng = np.random.default_rng(seed)
-        self._seed, self._seconds = tuple(seed), seconds
+        self._seed = tuple(seed)
         self._light = Light.drawn_from(rng)
         self._camera = Camera(
             width,
@@ -137,11 +139,10 @@ class _Shot:
         """The frame `since_s` seconds after the shot's beginning, [H,W,3] RGB."""
         image = self._backdrop.view((0.0, 0.0))
         if self._action is not None:
-            after_s = since_s - self._seconds / 2
             placed = []
             for person in self._people:
-                cycles = after_s / person.period_s
-                placed.append((person.placement(self._action.travel[0] * cycles), person))
+                forward = self._action.travel[0] * person.cycle(since_s)
+                placed.append((person.placement(forward), person))
             for placement, person in sorted(placed, key=lambda each: float(each[0][2, 3])):
                 shadow(image, self._camera, placement[:, 3], 0.0)
                 body = solve(self._action.posing(person.cycle(since_s), person.style))
@@ -150,16 +151,17 @@ class _Shot:
 
     def _person(self, rng: np.random.Generator) -> _Person:
         assert self._action is not None
+        half_way = self._seen_at(
+            down=float(rng.uniform(self._furthest, _NEAREST)), right=float(rng.uniform(-0.2, 0.2))
+        )
         return _Person(
             figure=Figure.drawn_from(rng),
             style=Style(float(rng.uniform(0.85, 1.15)), float(rng.random())),
             period_s=float(rng.uniform(*self._action.period_s)),
-            phase=float(rng.random()),
+            begun=float(rng.uniform(0.0, 100.0)),
             heading=float(rng.uniform(0.0, 2 * np.pi)),
-            half_way=self._seen_at(
-                down=float(rng.uniform(self._furthest, _NEAREST)),
-                right=float(rng.uniform(-0.48, 0.48)),
-            ),
+            half_way=half_way,
+            way=1.4 * self._camera.width / self._scale_at(half_way) + 2.0,
         )
 
     def _seen_at(self, *, down: float, right: float) -> F64:
@@ -168,5 +170,10 @@ class _Shot:
         s, c = np.sin(camera.elevation), np.cos(camera.elevation)
         # From Camera.project: down = z · s · share · distance / (distance - z · c).
         z = down * camera.distance / (s * camera.figure_share * camera.distance + down * c)
-        (_,), (scale,), _ = camera.project(np.array(((0.0, 0.0, z),)))
-        return np.array((right * camera.width / scale, 0.0, z))
+        across = right * camera.width / self._scale_at(np.array((0.0, 0.0, z)))
+        return np.array((across, 0.0, z))
+
+    def _scale_at(self, place: F64) -> float:
+        """Pixels per figure height."""
+        (scale,) = self._camera.project(place[None])[1]
+        return float(scale)
