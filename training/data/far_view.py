@@ -1,7 +1,8 @@
 """A clip seen from further away: shrunk, with copies of itself around it, so that nothing is empty.
 
-Surveillance cameras hang high: a person is a tenth of the picture, and there are several of them.
-Clips of data sets were cut for their actors, who fill them.
+Surveillance cameras hang high and stand still: a person is a tenth of the picture, and there are
+several of them. Clips of data sets were cut for their actors, who fill them, and whom the camera
+follows: someone who walks stays in the middle there, and it is the street that moves.
 
 Shapes: n frames, H W the stored size, S the side that the model takes.
 """
@@ -53,11 +54,13 @@ class FarView:
     def stacks(self, stacks: U8, side: int) -> U8:
         """[n, 20, H, W] -> [n, 20, S, S].
 
-        What is further away moves by fewer pixels, and a mirror image the other way.
+        What is further away moves by fewer pixels, and a mirror image the other way. The camera's
+        own motion, each field's median, is taken out: a far camera doesn't follow anybody.
         """
         count, channels, height, width = stacks.shape
         small = self._small(width, height, side)
-        planes = stacks.reshape(-1, height, width).astype(np.float32) - ZERO
+        fields = stacks.reshape(-1, height, width)
+        planes = fields - np.median(fields, axis=(1, 2), keepdims=True).astype(np.float32)
         shrunk = np.stack([_shrunk(plane, small) for plane in planes]) / np.float32(self.distance)
         (rows, above), (columns, beside) = self._rows(small, side), self._columns(small, side)
         seen = shrunk[:, rows][:, :, columns] * _moving(above, beside, self.moving)
