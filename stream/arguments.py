@@ -357,7 +357,9 @@ def _add_engine_options(added: argparse.ArgumentParser) -> None:
         help="auto takes bf16, or on a GPU fp16, where the machine has it and it passes the check; "
         "int8 is faster and gives a few other answers, where the bundle has it (default: auto)",
     )  # fmt: skip
-    added.add_argument("--flow", choices=("dis", "tvl1"), help="(default: the bundle's own)")
+    added.add_argument(
+        "--flow", choices=("dis", "tvl1"), help="(default: on a GPU tvl1, else the bundle's first)"
+    )
     added.add_argument(
         "--allow-flow-mismatch", action="store_true", default=None,
         help="run a flow that the bundle was not trained on; nobody has measured how well",

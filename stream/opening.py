@@ -15,7 +15,7 @@ from engine.bundle import Bundle
 from engine.device import open_graphs
 from engine.eyes import open_eyes
 from engine.flow.estimator import FlowEstimator
-from engine.flow.open import open_flow
+from engine.flow.open import open_default_flow, open_flow
 from engine.graphs import Graphs
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
@@ -136,11 +136,14 @@ def open_bundle(config: Config) -> Opening:
     # A camera's thread is the unit of parallel work; more threads inside would only compete.
     cv2.setNumThreads(1)
     bundle = Bundle.open(config.bundle)
-    flow = config.flow or bundle.manifest.default_flow
-    entry = bundle.manifest.flow_entry(flow, config.allow_flow_mismatch)
     # Refuses unknown parameters now, not in a camera's thread; says once why it isn't on the GPU.
-    opened = open_flow(flow, entry.parameters, config.device)
-    return Opening(bundle, flow, entry, opened.device)
+    if config.flow is None:
+        opened = open_default_flow(bundle.manifest.flows, config.device)
+        entry = bundle.manifest.flows[opened.name]
+    else:
+        entry = bundle.manifest.flow_entry(config.flow, config.allow_flow_mismatch)
+        opened = open_flow(config.flow, entry.parameters, config.device)
+    return Opening(bundle, opened.name, entry, opened.device)
 
 
 @contextmanager

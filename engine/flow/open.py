@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from engine.errors import EngineError, FlowMismatch
 from engine.flow.estimator import FlowEstimator, FlowParameter
 from engine.machine import describe_machine
+from engine.manifest import FlowEntry
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def open_flow(
         return DisFlow(parameters)
     if name != "tvl1":
         raise FlowMismatch(f"there is no flow '{name}' in this version; use dis or tvl1")
-    if device == "cuda" or (device == "auto" and describe_machine().nvidia_driver):
+    if _gpu_wanted(device):
         from engine.flow.tvl1_cuda import CudaTvL1Flow
 
         try:
@@ -42,3 +43,22 @@ def open_flow(
     from engine.flow.tvl1 import TvL1Flow
 
     return TvL1Flow(parameters)
+
+
+def open_default_flow(flows: Mapping[str, FlowEntry], device: str) -> FlowEstimator:
+    """The one of a bundle's flows to run where nobody says which.
+
+    It is the first of them, but on a GPU, where `device` (as of `open_flow`) allows one, it is
+    tvl1, which is estimated there. Where that fails a warning says why the first one runs.
+    """
+    name = next(iter(flows))
+    if name != "tvl1" and "tvl1" in flows and _gpu_wanted(device):
+        try:
+            return open_flow("tvl1", flows["tvl1"].parameters, "cuda")
+        except EngineError as error:
+            log.warning("flow %s runs on the CPU, not tvl1 on the GPU: %s", name, error)
+    return open_flow(name, flows[name].parameters, device)
+
+
+def _gpu_wanted(device: str) -> bool:
+    return device == "cuda" or (device == "auto" and bool(describe_machine().nvidia_driver))

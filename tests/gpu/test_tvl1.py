@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.bundle import Bundle
+from engine.flow.open import open_default_flow
 from engine.flow.tvl1_cuda import CudaTvL1Flow, TvL1Batch
 from engine.flow.tvl1_plan import REGION_BLOCK, TvL1Plan
 from engine.flow.tvl1_settings import TvL1Settings
@@ -117,3 +119,8 @@ def opencvs(parameters):
     from engine.flow.tvl1 import TvL1Flow
 
     return TvL1Flow(parameters)
+
+
+def test_the_default_bundle_has_its_flow_estimated_here(gpu):
+    flow = open_default_flow(Bundle.open("default").manifest.flows, "auto")
+    assert (flow.name, flow.device) == ("tvl1", "cuda")

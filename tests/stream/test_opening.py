@@ -45,6 +45,7 @@ def test_every_cameras_flow_is_estimated_where_it_was_asked_for(tvl1, monkeypatc
         asked.append((name, parameters, device))
         return SimpleNamespace(name=name, device="cpu" if device == "cpu" else "cuda")
 
+    monkeypatch.setattr(flows, "open_flow", open_flow)
     monkeypatch.setattr(opening, "open_flow", open_flow)
     opened = open_bundle(Config(device=device))
     assert opened.open_flow().device == settled

@@ -8,11 +8,15 @@ import pytest
 from engine.errors import DeviceMissing, FlowMismatch
 from engine.flow import open as opening
 from engine.flow import tvl1_cuda
-from engine.flow.open import open_flow
+from engine.flow.open import open_default_flow, open_flow
 from engine.flow.tvl1 import TvL1Flow
 from engine.flow.tvl1_cuda import CudaTvL1Flow
+from engine.manifest import FlowEntry
 from tests.engine.flow.host_device import HostDevice
 from tests.engine.flow.pictures import PORTABLE, end_point_error_px, moving
+
+DIS, TVL1 = FlowEntry(bound_px=8.0), FlowEntry(bound_px=8.0, parameters=PORTABLE)
+FLOWS = {"dis": DIS, "tvl1": TVL1}
 
 
 @pytest.fixture
@@ -104,3 +108,40 @@ def test_cuda_falls_back_to_nothing(gpu, monkeypatch):
 
 def test_dis_needs_no_gpu_wherever_it_is_asked_for():
     assert open_flow("dis", {}, device="cuda").name == "dis"
+
+
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_where_nobody_says_which_the_gpu_estimates_what_it_can(gpu, asked):
+    flow = open_default_flow(FLOWS, asked)
+    assert (flow.name, flow.device) == ("tvl1", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("asked", "flows", "name"),
+    [
+        ("cpu", FLOWS, "dis"),
+        ("auto", {"dis": DIS}, "dis"),
+        ("cpu", {"tvl1": TVL1, "dis": DIS}, "tvl1"),
+    ],
+)
+def test_elsewhere_the_bundles_first_flow_runs_on_the_cpu(gpu, asked, flows, name):
+    flow = open_default_flow(flows, asked)
+    assert (flow.name, flow.device) == (name, "cpu")
+
+
+def test_without_a_driver_nothing_is_missed(gpu, monkeypatch, caplog):
+    monkeypatch.setattr(_with_driver, "nvidia_driver", None)
+    with caplog.at_level(logging.WARNING):
+        assert open_default_flow(FLOWS, "auto").name == "dis"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_a_gpu_that_can_not_estimate_it_leaves_the_first_flow_with_the_reason(gpu, caplog, asked):
+    flows = FLOWS | {"tvl1": FlowEntry(bound_px=8.0)}  # as OpenCV does: no fixed number of steps
+    with caplog.at_level(logging.WARNING):
+        assert open_default_flow(flows, asked).name == "dis"
+    [record] = caplog.records
+    assert record.getMessage().startswith(
+        "flow dis runs on the CPU, not tvl1 on the GPU: flow tvl1"
+    )
