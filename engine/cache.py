@@ -1,6 +1,7 @@
 """Where what was compiled for this machine is kept for the next start.
 
-What is kept here begins with the SHA-256 of what follows, so that damage shows.
+What is kept here begins with the SHA-256 of what follows, so that damage shows. What was not read
+for half a year makes room when something of its kind is kept: another version's, or another GPU's.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import hashlib
 import logging
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _SUM_BYTES = 32
+_UNREAD_S = 180 * 86400.0
 
 
 def cache_dir(kind: str) -> Path | None:
@@ -47,6 +51,8 @@ def read_kept(path: Path) -> bytes | None:
     if not content or hashlib.sha256(content).digest() != digest:
         log.warning("compiling again, since %s is damaged", path)
         return None
+    with suppress(OSError):  # somebody else's cache, that may only be read
+        os.utime(path)
     return content
 
 
@@ -64,3 +70,15 @@ def keep(path: Path, content: bytes) -> None:
         log.warning("%s isn't kept for the next start: %s", path.name, error)
         if part is not None:
             part.unlink(missing_ok=True)
+        return
+    _forget_unread(path)
+
+
+def _forget_unread(kept: Path) -> None:
+    """Delete what has the suffix of `kept` beside it, and was neither written nor read for long."""
+    before_s = time.time() - _UNREAD_S
+    for file in kept.parent.glob(f"*{kept.suffix}"):
+        with suppress(OSError):  # it went meanwhile, or isn't ours to delete
+            if file.is_file() and file.stat().st_mtime < before_s:
+                file.unlink()
+                log.info("deleted %s, which was not used for half a year", file)

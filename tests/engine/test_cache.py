@@ -1,6 +1,8 @@
 """Where compiled things are kept."""
 
 import logging
+import os
+import time
 
 from engine.cache import cache_dir, keep, read_kept
 
@@ -41,3 +43,16 @@ def test_what_cannot_be_kept_leaves_nothing_behind(tmp_path, caplog):
         keep(tmp_path / "plan", b"content")
     assert "plan isn't kept for the next start" in caplog.text
     assert [file.name for file in tmp_path.iterdir()] == ["plan"]
+
+
+def test_what_nobody_read_for_half_a_year_makes_room(tmp_path):
+    days = {"old.plan": 181, "read.plan": 181, "new.plan": 179, "timings.cache": 999}
+    for name in days:
+        keep(tmp_path / name, b"content")
+    for name, age in days.items():
+        used_s = time.time() - age * 86400
+        os.utime(tmp_path / name, (used_s, used_s))
+    assert read_kept(tmp_path / "read.plan") == b"content"
+    keep(tmp_path / "another.plan", b"content")
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == ["another.plan", "new.plan", "read.plan", "timings.cache"]
