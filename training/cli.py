@@ -54,7 +54,7 @@ def _missing_libraries_explained() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     """Every command sets `handler`, a function of the parsed arguments."""
-    from training import commands, export_command
+    from training import commands, export_command, half_command
     from training.quantisation import command as quantise_command
     from training.report import command as report_command
     from training.teach import command as teach_command
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_commands(subparsers)
     export_command.add_command(subparsers)
     quantise_command.add_command(subparsers)
+    half_command.add_command(subparsers)
     teach_command.add_command(subparsers)
     report_command.add_command(subparsers)
     return parser
