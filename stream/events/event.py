@@ -26,6 +26,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         reason; None while it goes on.
     peak: the highest probability so far, at `peak_ns`.
     key_ns: the frame that the model looked at most for it.
+    lasted_s: from `start_ns` to `end_ns`, or to `seen_ns`, on the stream's own clock: those are by
+        a clock that may be set meanwhile. None in stores that are older than it.
     """
 
     event_id: str
@@ -46,6 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     min_duration_s: float
     merge_gap_s: float
     onset_uncertainty_s: float
+    lasted_s: float | None = None
     end_ns: int | None = None
     end_reason: EndReason | None = None
     evidence: Evidence | None = None
@@ -58,21 +61,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def duration_s(self) -> float:
         """From its start to its end, or to what was last seen of it."""
+        if self.lasted_s is not None:
+            return self.lasted_s
         return ((self.seen_ns if self.end_ns is None else self.end_ns) - self.start_ns) / 1e9
 
-    def seen(self, seen_ns: int, *, p: float, label: str, key_ns: int) -> Event:
+    def seen(self, seen_ns: int, *, lasted_s: float, p: float, label: str, key_ns: int) -> Event:
         """The same revision, with what was seen since: nobody has been told of it yet."""
+        now = msgspec.structs.replace(self, seen_ns=seen_ns, lasted_s=lasted_s)
         if p <= self.peak:
-            return msgspec.structs.replace(self, seen_ns=seen_ns)
-        return msgspec.structs.replace(
-            self, seen_ns=seen_ns, peak=p, peak_ns=seen_ns, label=label, key_ns=key_ns
-        )
+            return now
+        return msgspec.structs.replace(now, peak=p, peak_ns=seen_ns, label=label, key_ns=key_ns)
 
     def updated(self) -> Event:
         """The next revision of an event that goes on."""
         return msgspec.structs.replace(self, phase="update", revision=self.revision + 1)
 
-    def ended(self, reason: EndReason, end_ns: int | None = None) -> Event:
+    def ended(
+        self, reason: EndReason, end_ns: int | None = None, lasted_s: float | None = None
+    ) -> Event:
         """The last revision; at what was last seen of it where no end is given."""
         return msgspec.structs.replace(
             self,
@@ -80,6 +86,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             revision=self.revision + 1,
             end_reason=reason,
             end_ns=self.seen_ns if end_ns is None else end_ns,
+            lasted_s=self.lasted_s if lasted_s is None else lasted_s,
         )
 
     def kept(self, evidence: Evidence) -> Event:
@@ -95,6 +102,7 @@ def new_event(
     label: str,
     start_ns: int,
     seen_ns: int,
+    lasted_s: float | None = None,
     peak: float,
     peak_ns: int,
     key_ns: int,
@@ -112,6 +120,7 @@ def new_event(
         severity=rule.severity,
         start_ns=start_ns,
         seen_ns=seen_ns,
+        lasted_s=lasted_s,
         peak=peak,
         peak_ns=peak_ns,
         key_ns=key_ns,

@@ -45,6 +45,7 @@ class Track:
         self.site = site
         self._camera = camera
         self._run: list[Observation] = []  # unbroken at or above enter: the first, and the highest
+        self._began_s = 0.0  # of the event that is going on
         self._above: Observation | None = None  # the last at or above exit
         self._over_s = float("-inf")  # when the last event ended
         self._told_s = 0.0
@@ -77,6 +78,7 @@ class Track:
         if seen.at_s - first.at_s < self.rule.min_duration_s - _ROUNDING_S:
             return None
         self._run = []
+        self._began_s = first.at_s
         self._above, self._told_s, self._told_peak = seen, seen.at_s, highest.p
         self.event = new_event(
             self.rule,
@@ -85,6 +87,7 @@ class Track:
             label=highest.label,
             start_ns=first.capture_ns,
             seen_ns=seen.capture_ns,
+            lasted_s=seen.at_s - first.at_s,
             peak=highest.p,
             peak_ns=highest.capture_ns,
             key_ns=highest.key_ns,
@@ -97,10 +100,17 @@ class Track:
         if seen.p >= self.rule.exit:
             self._above = seen
         elif seen.at_s - self._above.at_s > self.rule.merge_gap_s + _ROUNDING_S:
-            ended = event.ended("below_exit", self._above.capture_ns)
-            self._close(self._above)
+            last = self._above
+            ended = event.ended("below_exit", last.capture_ns, last.at_s - self._began_s)
+            self._close(last)
             return ended
-        self.event = event.seen(seen.capture_ns, p=seen.p, label=seen.label, key_ns=seen.key_ns)
+        self.event = event.seen(
+            seen.capture_ns,
+            lasted_s=seen.at_s - self._began_s,
+            p=seen.p,
+            label=seen.label,
+            key_ns=seen.key_ns,
+        )
         due = seen.at_s - self._told_s >= UPDATE_EVERY_S - _ROUNDING_S
         if not due and self.event.peak < self._told_peak + PEAK_RISE:
             return None

@@ -1,5 +1,9 @@
 """One rule on one camera; times and thresholds worked out by hand."""
 
+from dataclasses import replace
+
+import pytest
+
 from stream.events.track import UPDATE_EVERY_S, Track
 from tests.stream.events.drawn import at, changes, rule, seconds, steps
 
@@ -58,6 +62,18 @@ def test_it_is_over_when_the_dip_is_longer_and_ended_when_last_above_exit() -> N
     assert end.duration_s == 0.1
     assert not end.is_open
     assert following.event is None
+
+
+@pytest.mark.parametrize("set_by_s", [-3600, 3600])
+def test_a_clock_that_is_set_meanwhile_makes_it_neither_longer_nor_shorter(set_by_s: int) -> None:
+    following = track(min_duration_s=0.0)
+    changes(following, [at(0, 0.7)])
+    after = [at(2, 0.7), *steps([0.1] * 12, from_s=2.1)]
+    (end,) = changes(
+        following,
+        [replace(seen, capture_ns=seen.capture_ns + set_by_s * 10**9) for seen in after],
+    )
+    assert end.duration_s == 2.0
 
 
 def test_the_next_event_is_another_one() -> None:
