@@ -79,6 +79,8 @@ def check_rules(rules: Collection[RuleConfig], cameras: Collection[str]) -> None
             )
         if rule.enter == 0:
             raise ConfigError(f"{path}.enter: 0 is always reached; raise it")
+        if rule.exit == 0:
+            raise ConfigError(f"{path}.exit: nothing is below 0, so no event would end; raise it")
         for key in ("min_duration_s", "merge_gap_s", "cooldown_s"):
             value = getattr(rule, key)
             if not (math.isfinite(value) and value >= 0):

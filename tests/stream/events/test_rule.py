@@ -14,6 +14,7 @@ from tests.stream.events.drawn import rule
         ([rule(labels=("walk", "walk"))], "rule[0].labels: name one label or more"),
         ([rule(enter=0.3)], "rule[0].exit: 0.4 is above `enter`, 0.3"),
         ([rule(enter=0.0, exit=0.0)], "rule[0].enter: 0 is always reached"),
+        ([rule(exit=0.0)], "rule[0].exit: nothing is below 0, so no event would end; raise it"),
         ([rule(min_duration_s=-1.0)], "rule[0].min_duration_s: must be a number of seconds from 0"),
         ([rule(merge_gap_s=float("nan"))], "rule[0].merge_gap_s"),
         ([rule(cooldown_s=float("inf"))], "rule[0].cooldown_s"),
