@@ -65,6 +65,8 @@ class EvidenceFolder:
 def whole(path: Path) -> Iterator[Path]:
     """Yields a file to be written, which becomes `path` at the end, or nothing where that fails.
 
+    What it became outlasts a power cut, as what the event store says of it does.
+
     Raises:
         OSError: it can't be made.
     """
@@ -72,11 +74,24 @@ def whole(path: Path) -> Iterator[Path]:
     os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
     try:
         yield part
+        _sync(part)
         part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+    for folder in (path.parent, path.parent.parent):  # the day's may be new
+        with contextlib.suppress(OSError):  # some network file systems can't sync a folder
+            _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    """Of a file or folder: what was written reaches the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:
