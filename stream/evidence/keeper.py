@@ -135,10 +135,11 @@ class EvidenceKeeper(threading.Thread):
 
     def run(self) -> None:
         """The thread's life."""
-        tidied_s = -TIDY_EVERY_S
+        tidy_at_s = time.monotonic()
         while not self._stopped.is_set():
-            if time.monotonic() - tidied_s >= TIDY_EVERY_S:
-                tidied_s = time.monotonic()
+            # An orderly end has no time for it; the next start does.
+            if time.monotonic() >= tidy_at_s and not self._hurried.is_set():
+                tidy_at_s = time.monotonic() + TIDY_EVERY_S
                 with contextlib.suppress(OSError):  # deleted by somebody else meanwhile
                     self._folder.tidy()
             try:
@@ -148,6 +149,7 @@ class EvidenceKeeper(threading.Thread):
             if ended is None:
                 return
             self._keep(*ended)
+            tidy_at_s = time.monotonic()  # what was written may be too much
 
     def _keep(self, event: Event, camera: CameraConfig) -> None:
         self._wait_for(event)
@@ -200,7 +202,7 @@ class EvidenceKeeper(threading.Thread):
         if self._config.snapshot:
             try:
                 path = folder / self._folder.name(event, ".jpg")
-                snapshot = self._snapshot(event, camera, path)
+                snapshot = self._folder.with_room(lambda: self._snapshot(event, camera, path))
             except (OSError, av.FFmpegError) as error:
                 errors.append(f"the picture can't be kept ({_why(error)})")
             else:
@@ -209,7 +211,7 @@ class EvidenceKeeper(threading.Thread):
         if self._config.clip:
             try:
                 path = folder / self._folder.name(event, ".mp4")
-                clip = self._clip(event, camera, cut, path)
+                clip = self._folder.with_room(lambda: self._clip(event, camera, cut, path))
             except (OSError, av.FFmpegError) as error:
                 errors.append(f"the clip can't be kept ({_why(error)})")
         return Evidence(clip=clip, snapshot=snapshot, error="; ".join(errors) or None)

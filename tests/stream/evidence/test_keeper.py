@@ -530,6 +530,57 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert [p.suffix for p in (tmp_path / "evidence").rglob("*") if p.is_file()] == [".jpg"]
 
 
+@pytest.mark.parametrize("writer", ["write_clip", "write_picture"])
+def test_a_full_disk_costs_nothing_where_old_files_are_due(
+    tmp_path: Path,
+    keeping: Callable[..., Kept],
+    video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    writer: str,
+) -> None:
+    old = tmp_path / "evidence" / "2026-11-01" / "hall_120000_moving_01234567.mp4"
+    write = getattr(module, writer)
+
+    def full(what: object, path: Path) -> object:
+        if not old.parent.exists():  # it fills just now
+            old.parent.mkdir()
+            old.write_bytes(b"old")
+            os.utime(old, (0, 0))
+        if old.exists():
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        return write(what, path)
+
+    monkeypatch.setattr(module, writer, full)
+    kept = keeping()
+    feed(kept.packets, video)
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.error is None
+    assert evidence.clip is not None
+    assert evidence.snapshot is not None
+
+
+def test_what_is_kept_fits_after_each_event(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(keep_bytes=8_000)  # two events, of about 3 kB each
+    feed(kept.packets, video)
+    for start_s in (1.0, 1.5, 2.0, 2.5, 3.0):
+        last = kept.of(start_s, start_s + 0.5).evidence
+
+    def size_bytes() -> int:
+        return sum(path.stat().st_size for path in (tmp_path / "evidence").glob("*/*"))
+
+    deadline_s = time.monotonic() + SOON_S
+    while size_bytes() > 8_000 and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert size_bytes() <= 8_000
+    assert last.clip is not None
+    assert last.snapshot is not None
+    assert file_of(last.clip.uri).exists()
+    assert file_of(last.snapshot.uri).exists()
+
+
 def test_old_files_go_then_the_oldest_until_the_rest_fits(
     tmp_path: Path, keeping: Callable[..., Kept]
 ) -> None:
