@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -10,12 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from stream.events.event import Event
 from stream.events.evidence import EvidenceConfig
 from stream.evidence.holds import SECOND_NS
 from stream.messaging.messages import utc
 
+Written = TypeVar("Written")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What is written here, and so may be deleted.
 _OURS = re.compile(r"[a-z0-9_-]+_\d{6}_[a-z0-9_-]+_[0-9a-f]{8}\.(mp4|jpg)(\.part)?")
 
@@ -32,7 +37,7 @@ class EvidenceFolder:
         """The folder of an event's day, which is made. Raises OSError where it can't be."""
         day = self._folder / utc(event.start_ns)[:10]
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        day.mkdir(mode=0o700, exist_ok=True)
+        self.with_room(lambda: day.mkdir(mode=0o700, exist_ok=True))
         return day
 
     def name(self, event: Event, suffix: str) -> str:
@@ -42,8 +47,26 @@ class EvidenceFolder:
 
     def tidy(self) -> None:
         """Deletes what is too old, then the oldest until the rest fits."""
+        self._make_room()
+        for folder in self._folder.glob("????-??-??"):
+            with contextlib.suppress(OSError):  # it isn't empty
+                folder.rmdir()
+
+    def with_room(self, write: Callable[[], Written]) -> Written:
+        """Calls it; where the disk is full, once more after what is due was deleted. Raises what
+        `write` raises."""
+        try:
+            return write()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+        with contextlib.suppress(OSError):  # deleted by somebody else meanwhile
+            self._make_room()
+        return write()
+
+    def _make_room(self) -> None:
         files = sorted(
-            (path.stat().st_mtime_ns, path.stat().st_size, path)
+            ((stat := path.stat()).st_mtime_ns, stat.st_size, path)
             for path in self._folder.glob("????-??-??/*")
             if _OURS.fullmatch(path.name)
         )
@@ -56,14 +79,13 @@ class EvidenceFolder:
             with contextlib.suppress(OSError):
                 path.unlink()
                 left -= size
-        for folder in self._folder.glob("????-??-??"):
-            with contextlib.suppress(OSError):  # it isn't empty
-                folder.rmdir()
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yields a file to be written, which becomes `path` at the end, or nothing where that fails.
+
+    What it became outlasts a power cut, as what the event store says of it does.
 
     Raises:
         OSError: it can't be made.
@@ -72,11 +94,24 @@ def whole(path: Path) -> Iterator[Path]:
     os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
     try:
         yield part
+        _sync(part)
         part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+    for folder in (path.parent, path.parent.parent):  # the day's may be new
+        with contextlib.suppress(OSError):  # some network file systems can't sync a folder
+            _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    """Of a file or folder: what was written reaches the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:

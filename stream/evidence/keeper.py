@@ -26,7 +26,7 @@ from stream.evidence.holds import SECOND_NS, Holds
 from stream.evidence.packets import Cut, PacketRing
 from stream.evidence.picture import NEAR_NS, picture_at, write_picture
 from stream.messaging.messages import utc
-from stream.region import Point, Region
+from stream.region import Region
 from stream.zoom import Zoom
 
 TIDY_EVERY_S = 600.0
@@ -65,8 +65,8 @@ class EvidenceKeeper(threading.Thread):
         self._config = config
         self._manifest = manifest
         self._folder = EvidenceFolder(config, utc_ns=utc_ns)
-        self._regions: dict[str, Sequence[Point]] = {}
-        self._zooms: dict[str, Zoom] = {}
+        self._cameras: dict[str, CameraConfig] = {}
+        self._followed: dict[str, CameraConfig] = {}  # by event id, as it was when the event began
         self._holds: dict[str, Holds] = {}
         self.packets: dict[str, PacketRing] = {}
         self._attention: dict[str, AttentionRing] = {}
@@ -74,7 +74,7 @@ class EvidenceKeeper(threading.Thread):
         self._deliver = deliver
         self._untaken: list[EvidenceReady] = []
         self._missing: dict[str, str | None] = {}  # by camera, what the log was last told
-        self._ended: queue.Queue[Event | None] = queue.Queue()
+        self._ended: queue.Queue[tuple[Event, CameraConfig] | None] = queue.Queue()
         self._hurried = threading.Event()  # waits for nothing any more
         self._stopped = threading.Event()
         self._deadline_s: float | None = None
@@ -88,7 +88,8 @@ class EvidenceKeeper(threading.Thread):
 
     def revise(self, cameras: Sequence[CameraConfig], rules: Sequence[RuleConfig]) -> None:
         """Goes on with other cameras and rules. One that is gone keeps its packets, since what is
-        still to be written of its events needs them.
+        still to be written of its events needs them. Events that go on keep the region and zoom
+        under which they began.
         """
         keep_s = self._config.pre_roll_s + LATE_S
         keep_s += max((rule.min_duration_s for rule in rules), default=0.0)
@@ -101,20 +102,17 @@ class EvidenceKeeper(threading.Thread):
                     step_s = 1 / self._manifest.prediction_hz
                     self._attention[name] = AttentionRing(holds, step_s=step_s)
             self._holds[name].keep_s = keep_s
-            self._zooms[name] = Zoom.around(camera.zoom or ((0, 0), (1, 1)))
-            # One that lost its region has no evidence any more, but of events before that.
-            if camera.region or not self._config.blur:
-                self._regions[name] = camera.region or ()
+            self._cameras[name] = camera
 
     def follow(self, event: Event) -> None:
         """Takes a change of an event that wants evidence; never waits."""
-        if event.camera not in self._holds or event.end_reason == "crash":
-            return  # of a daemon before this one, whose packets are gone
-        if event.phase == "start":
+        if event.phase == "start" and event.camera in self._cameras:
             before_ns = event.start_ns - round(self._config.pre_roll_s * SECOND_NS)
             self._holds[event.camera].hold(event.event_id, min(before_ns, event.key_ns))
-        elif event.phase == "end" and event.evidence is None:
-            self._ended.put(event)
+            self._followed[event.event_id] = self._cameras[event.camera]
+        elif event.phase == "end" and event.event_id in self._followed:
+            # Others are of a daemon before this one, whose packets are gone.
+            self._ended.put((event, self._followed.pop(event.event_id)))
 
     def finish(self, within_s: float) -> list[EvidenceReady]:
         """The orderly end: writes what there is of each event that is over, waiting for no more.
@@ -137,26 +135,28 @@ class EvidenceKeeper(threading.Thread):
 
     def run(self) -> None:
         """The thread's life."""
-        tidied_s = -TIDY_EVERY_S
+        tidy_at_s = time.monotonic()
         while not self._stopped.is_set():
-            if time.monotonic() - tidied_s >= TIDY_EVERY_S:
-                tidied_s = time.monotonic()
+            # An orderly end has no time for it; the next start does.
+            if time.monotonic() >= tidy_at_s and not self._hurried.is_set():
+                tidy_at_s = time.monotonic() + TIDY_EVERY_S
                 with contextlib.suppress(OSError):  # deleted by somebody else meanwhile
                     self._folder.tidy()
             try:
-                event = self._ended.get(timeout=1.0)
+                ended = self._ended.get(timeout=1.0)
             except queue.Empty:
                 continue
-            if event is None:
+            if ended is None:
                 return
-            self._keep(event)
+            self._keep(*ended)
+            tidy_at_s = time.monotonic()  # what was written may be too much
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: Event, camera: CameraConfig) -> None:
         self._wait_for(event)
         if self._stopped.is_set():
             return
         try:
-            evidence = self._written(event)
+            evidence = self._written(event, camera)
         except Exception as error:  # noqa: BLE001  the next event has its evidence all the same
             _log.error("evidence: a bug, please report it", exc_info=error)
             evidence = Evidence(error=f"a bug ({type(error).__name__}, see the log)")
@@ -187,7 +187,8 @@ class EvidenceKeeper(threading.Thread):
             self._deadline_s is not None and time.monotonic() > self._deadline_s
         )
 
-    def _written(self, event: Event) -> Evidence:
+    def _written(self, event: Event, camera: CameraConfig) -> Evidence:
+        """camera: as it was when the event began, so that nothing is seen which was hidden then."""
         if self._is_too_late():
             return Evidence(error="the daemon stopped before it was written")
         cut = self._cut(event)
@@ -200,7 +201,8 @@ class EvidenceKeeper(threading.Thread):
             return Evidence(error=f"{self._config.folder} can't be written ({_why(error)})")
         if self._config.snapshot:
             try:
-                snapshot = self._snapshot(event, folder / self._folder.name(event, ".jpg"))
+                path = folder / self._folder.name(event, ".jpg")
+                snapshot = self._folder.with_room(lambda: self._snapshot(event, camera, path))
             except (OSError, av.FFmpegError) as error:
                 errors.append(f"the picture can't be kept ({_why(error)})")
             else:
@@ -208,7 +210,8 @@ class EvidenceKeeper(threading.Thread):
                     errors.append("where the model looked in the picture is no longer known")
         if self._config.clip:
             try:
-                clip = self._clip(event, cut, folder / self._folder.name(event, ".mp4"))
+                path = folder / self._folder.name(event, ".mp4")
+                clip = self._folder.with_room(lambda: self._clip(event, camera, cut, path))
             except (OSError, av.FFmpegError) as error:
                 errors.append(f"the clip can't be kept ({_why(error)})")
         return Evidence(clip=clip, snapshot=snapshot, error="; ".join(errors) or None)
@@ -224,7 +227,7 @@ class EvidenceKeeper(threading.Thread):
         )
         return self.packets[event.camera].cut(start_ns, end_ns, of_ns=event.start_ns)
 
-    def _snapshot(self, event: Event, path: Path) -> SnapshotFile:
+    def _snapshot(self, event: Event, camera: CameraConfig, path: Path) -> SnapshotFile:
         ring = self._attention.get(event.camera)
         looked = None if ring is None else ring.at(event.key_ns)
         key_ns = event.key_ns if looked is None else looked[0]
@@ -234,16 +237,15 @@ class EvidenceKeeper(threading.Thread):
         image, at_ns = (None, 0) if cut is None else picture_at(cut, key_ns)
         if image is None or abs(at_ns - key_ns) > off_ns:
             raise OSError("the frame that was looked at most is no longer there")
-        corners = self._regions.get(event.camera)
-        if corners:
+        if camera.region:
             height, width = image.shape[:2]
-            region = Region(corners, (width, height))
+            region = Region(camera.region, (width, height))
             image = blurred(image, region) if self._config.blur else region.apply(image)
         if at_ns > key_ns + NEAR_NS:
             looked = None  # it is a later picture, since the one that was looked at is gone
         if looked is not None:
             image = image.copy()
-            seen = self._zooms[event.camera].of(image)
+            seen = Zoom.around(camera.zoom or ((0, 0), (1, 1))).of(image)
             seen[:] = draw_attention(seen, looked[1], self._manifest)
         with whole(path) as part:
             write_picture(image, part)
@@ -254,12 +256,14 @@ class EvidenceKeeper(threading.Thread):
             attention=looked is not None,
         )
 
-    def _clip(self, event: Event, cut: Cut, path: Path) -> ClipFile:
+    def _clip(self, event: Event, camera: CameraConfig, cut: Cut, path: Path) -> ClipFile:
         assert event.end_ns is not None
         with whole(path) as part:
             if self._config.blur:
-                region = self._regions[event.camera]
-                start_ns, end_ns = write_blurred_clip(cut, part, region, too_late=self._is_too_late)
+                assert camera.region is not None  # else the configuration would be refused
+                start_ns, end_ns = write_blurred_clip(
+                    cut, part, camera.region, too_late=self._is_too_late
+                )
             else:
                 start_ns, end_ns = write_clip(cut, part)
             digest, size_bytes = sha256(part), part.stat().st_size

@@ -30,6 +30,8 @@ from tests.stream.synthetic import small_manifest
 
 SOON_S = 20.0
 HALL = CameraConfig(name="hall", url="rtsp://camera.example/1")
+LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+RIGHT = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +143,7 @@ def test_the_picture_is_the_frame_that_was_looked_at_most(
 def test_what_is_outside_of_the_region_is_grey_in_the_picture(
     keeping: Callable[..., Kept], video: Path
 ) -> None:
-    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
-    kept = keeping(
-        CameraConfig(name="hall", url="rtsp://camera.example/1", region=left), clip=False
-    )
+    kept = keeping(msgspec.structs.replace(HALL, region=LEFT), clip=False)
     feed(kept.packets, video)
     evidence = kept.of(2.0, 3.0).evidence
     assert evidence.clip is None
@@ -204,7 +203,11 @@ def test_the_attention_of_a_camera_that_zooms_is_drawn_where_it_looked(
     hottest[3, 3] = 1
     for tick in range(125):
         kept.keeper.looked("hall", at_ns(tick / FPS), hottest)
-    snapshot = kept.of(2.0, 3.0).evidence.snapshot
+    event = started(2.0)
+    kept.keeper.follow(event)
+    kept.keeper.revise([HALL], [rule()])  # what began before was still looked at so
+    kept.keeper.follow(ended(event, 3.0))
+    snapshot = kept.ready.get(timeout=SOON_S).evidence.snapshot
     assert snapshot is not None
     image = cv2.imread(str(file_of(snapshot.uri)))
     assert image is not None
@@ -245,8 +248,7 @@ def test_clip_and_picture_are_blurred_outside_of_the_region(
     tmp_path: Path, keeping: Callable[..., Kept], monkeypatch: pytest.MonkeyPatch, encoder: str
 ) -> None:
     monkeypatch.setattr(clip_module, "_ENCODERS", ("no such encoder", encoder))
-    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
-    kept = keeping(msgspec.structs.replace(HALL, region=left), blur=True)
+    kept = keeping(msgspec.structs.replace(HALL, region=LEFT), blur=True)
     video = tmp_path / "a.mp4"
     feed(kept.packets, write_video(video, frames=125, drawn=bars))
     evidence = kept.of(2.0, 3.0).evidence
@@ -271,22 +273,40 @@ def test_clip_and_picture_are_blurred_outside_of_the_region(
         assert image[:, 38:].std() < 25  # none
 
 
-def test_a_camera_that_lost_its_region_is_blurred_as_before_in_what_is_still_to_be_written(
-    tmp_path: Path, keeping: Callable[..., Kept]
+@pytest.mark.parametrize("region", [None, RIGHT], ids=["lost", "another"])
+def test_an_event_is_blurred_by_the_region_under_which_it_was_filmed(
+    tmp_path: Path, keeping: Callable[..., Kept], region: tuple[tuple[float, float], ...] | None
 ) -> None:
-    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
-    kept = keeping(msgspec.structs.replace(HALL, region=left), blur=True, snapshot=False)
+    kept = keeping(msgspec.structs.replace(HALL, region=LEFT), blur=True)
     feed(kept.packets, write_video(tmp_path / "a.mp4", frames=125, drawn=bars))
     event = started(2.0)
     kept.keeper.follow(event)
-    kept.keeper.revise([HALL], [])  # and its rules, or it would need one
-    kept.keeper.follow(ended(event, 3.0))
-    clip = kept.ready.get(timeout=SOON_S).evidence.clip
-    assert clip is not None
-    with av.open(str(file_of(clip.uri))) as container:
-        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    assert image[:, :28].std() > 80
-    assert image[:, 38:].std() < 25
+    kept.keeper.revise([msgspec.structs.replace(HALL, region=region)], [])
+    kept.keeper.follow(ended(event, 3.0, "stream_lost"))
+    evidence = kept.ready.get(timeout=SOON_S).evidence
+    assert evidence.clip is not None
+    assert evidence.clip.blurred
+    assert evidence.snapshot is not None
+    with av.open(str(file_of(evidence.clip.uri))) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    for image in (*frames, cv2.imread(str(file_of(evidence.snapshot.uri)))):
+        assert image is not None
+        assert image[:, :28].std() > 80  # bars
+        assert image[:, 38:].std() < 25  # none
+
+
+def test_an_event_that_begins_under_another_region_is_blurred_by_that_one(
+    tmp_path: Path, keeping: Callable[..., Kept]
+) -> None:
+    kept = keeping(msgspec.structs.replace(HALL, region=LEFT), blur=True, clip=False)
+    feed(kept.packets, write_video(tmp_path / "a.mp4", frames=125, drawn=bars))
+    kept.keeper.revise([msgspec.structs.replace(HALL, region=RIGHT)], [rule()])
+    snapshot = kept.of(2.0, 3.0).evidence.snapshot
+    assert snapshot is not None
+    image = cv2.imread(str(file_of(snapshot.uri)))
+    assert image is not None
+    assert image[:, :26].std() < 25
+    assert image[:, 36:].std() > 80
 
 
 def test_a_camera_that_is_new_is_kept_too_with_its_attention(
@@ -508,6 +528,57 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert (evidence.clip, evidence.snapshot is None) == (None, False)
     assert evidence.error == "the clip can't be kept (No space left on device)"
     assert [p.suffix for p in (tmp_path / "evidence").rglob("*") if p.is_file()] == [".jpg"]
+
+
+@pytest.mark.parametrize("writer", ["write_clip", "write_picture"])
+def test_a_full_disk_costs_nothing_where_old_files_are_due(
+    tmp_path: Path,
+    keeping: Callable[..., Kept],
+    video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    writer: str,
+) -> None:
+    old = tmp_path / "evidence" / "2026-11-01" / "hall_120000_moving_01234567.mp4"
+    write = getattr(module, writer)
+
+    def full(what: object, path: Path) -> object:
+        if not old.parent.exists():  # it fills just now
+            old.parent.mkdir()
+            old.write_bytes(b"old")
+            os.utime(old, (0, 0))
+        if old.exists():
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        return write(what, path)
+
+    monkeypatch.setattr(module, writer, full)
+    kept = keeping()
+    feed(kept.packets, video)
+    evidence = kept.of(2.0, 3.0).evidence
+    assert evidence.error is None
+    assert evidence.clip is not None
+    assert evidence.snapshot is not None
+
+
+def test_what_is_kept_fits_after_each_event(
+    tmp_path: Path, keeping: Callable[..., Kept], video: Path
+) -> None:
+    kept = keeping(keep_bytes=8_000)  # two events, of about 3 kB each
+    feed(kept.packets, video)
+    for start_s in (1.0, 1.5, 2.0, 2.5, 3.0):
+        last = kept.of(start_s, start_s + 0.5).evidence
+
+    def size_bytes() -> int:
+        return sum(path.stat().st_size for path in (tmp_path / "evidence").glob("*/*"))
+
+    deadline_s = time.monotonic() + SOON_S
+    while size_bytes() > 8_000 and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert size_bytes() <= 8_000
+    assert last.clip is not None
+    assert last.snapshot is not None
+    assert file_of(last.clip.uri).exists()
+    assert file_of(last.snapshot.uri).exists()
 
 
 def test_old_files_go_then_the_oldest_until_the_rest_fits(
