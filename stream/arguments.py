@@ -183,6 +183,11 @@ def _replay(add: Add) -> None:
         help="tell of the events that this gesta.toml's rules would make of it, instead",
     )  # fmt: skip
     added.add_argument(
+        "--camera", metavar="NAME",
+        help="with --rules: look at it as this camera of that file would, by its region and zoom, "
+        "and try its rules alone",
+    )  # fmt: skip
+    added.add_argument(
         "--picture", type=Path, metavar="FILE.svg", help="with --rules: draw them, too"
     )
     added.add_argument(

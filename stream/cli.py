@@ -140,8 +140,10 @@ def _replay(arguments: Namespace) -> int:
     from stream.errors import ConfigError
     from stream.replay import replay
 
-    if arguments.config is None and (arguments.picture or arguments.truth):
-        raise ConfigError("--picture and --truth are about events; say --rules FILE as well")
+    if arguments.config is None and (arguments.camera or arguments.picture or arguments.truth):
+        raise ConfigError(
+            "--camera, --picture and --truth are about events; say --rules FILE as well"
+        )
     replay(
         _config(arguments, [arguments.file]),
         as_json=arguments.json,
@@ -280,7 +282,13 @@ def _read_config(arguments: Namespace, urls: Sequence[str]) -> Config:
     overrides: dict[str, Any] = {key: given.get(key) for key in _KEYS}
     overrides["publish"] = {"bind": given.get("publish"), "insecure": given.get("insecure")}
     file = given.get("config")
-    config = load_config(file, urls, overrides=overrides, rehearsal=arguments.command is _replay)
+    config = load_config(
+        file,
+        urls,
+        overrides=overrides,
+        rehearsal=arguments.command is _replay,
+        camera=given.get("camera"),
+    )
     if not config.cameras:
         what = "give a URL, a file, scene: or --config FILE"
         if file is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.manifest import Manifest
 from stream.configuration.config import Config, HttpConfig
+from stream.errors import StoreError
 from stream.events.courier import Courier, Sink, stop_couriers
 from stream.events.desk import Change, EventDesk
 from stream.events.rule import RuleConfig, check_labels
@@ -27,6 +30,8 @@ from stream.systemd import Systemd
 
 if TYPE_CHECKING:
     from stream.evidence.keeper import EvidenceKeeper
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -123,7 +128,7 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
 
 @contextmanager
 def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iterator[EventDesk]:
-    """The rules' desk; where there are any, with its store open, and couriers to every sink."""
+    """The rules' desk, with its store open where there is one, and couriers to every sink."""
     path = Path(config.events.store)
     couriers: list[Courier] = []
 
@@ -139,7 +144,7 @@ def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iter
         config.rules,
         classes=opening.manifest.classes,
         window_s=opening.manifest.window_s,
-        store=EventStore(path) if config.rules else None,
+        store=_event_store(config),
         stored=wake,
         present=present,
         keep_s=config.events.keep_days * 86_400,
@@ -151,6 +156,25 @@ def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iter
             courier.start()
         stack.callback(stop_couriers, couriers)
         yield desk
+
+
+def _event_store(config: Config) -> EventStore | None:
+    """Where there are rules, the store. Without any, one that is there already and can be had: what
+    a killed daemon left open in it must end.
+
+    Raises:
+        StoreError: there are rules, and it can't be opened.
+    """
+    path = Path(config.events.store)
+    if not (config.rules or os.path.exists(path)):  # which raises nothing, as the Path's own does
+        return None
+    try:
+        return EventStore(path)
+    except StoreError as error:
+        if config.rules:
+            raise
+        _log.warning("%s; there is no rule, so the daemon goes on without", error)
+        return None
 
 
 @contextmanager

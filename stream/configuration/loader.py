@@ -7,6 +7,7 @@ and, for a mistyped key, the nearest one; it never shows a secret.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tomllib
@@ -24,6 +25,9 @@ from stream.errors import ConfigError
 
 # What a rehearsal opens nothing of; the machine that it runs on may lack its secrets.
 _NOT_REHEARSED = ("camera", "publish", "http", "events", "evidence", "webhook", "mqtt")
+_SIGHT = ("region", "zoom")  # which part of its picture a camera looks at
+
+_log = logging.getLogger(__name__)
 
 
 def load_config(
@@ -33,6 +37,7 @@ def load_config(
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     rehearsal: bool = False,
+    camera: str | None = None,
     only: Collection[str] | None = None,
 ) -> Config:
     """Reads the TOML file, adds the command line's URLs as cam0, cam1, ..., and checks it all.
@@ -45,6 +50,8 @@ def load_config(
         environment: where `${NAME}` is looked up; the process's own by default.
         rehearsal: the rules are only tried, on the URLs given: what the file says of its own
             cameras, of receivers and of what is kept is not looked at, and no secret of it needed.
+        camera: in a rehearsal, whose `region` and `zoom` the URLs get, and whose rules alone are
+            tried; None for the whole picture and the rules of all cameras.
         only: the top-level keys of the file that are looked at; what the others say may be wrong,
             and their secrets missing. All of them by default.
 
@@ -54,7 +61,9 @@ def load_config(
     tree: dict[str, Any] = {} if path is None else _read(path)
     if only is not None:
         tree = {key: value for key, value in tree.items() if key in only}
+    sight: dict[str, Any] = {}
     if rehearsal:
+        sight = _sight_of(camera, tree)
         tree = {key: value for key, value in tree.items() if key not in _NOT_REHEARSED}
     for key, value in (overrides or {}).items():
         if isinstance(value, Mapping):
@@ -63,20 +72,27 @@ def load_config(
                 tree[key] = {**tree.get(key, {}), **given}
         elif value is not None:
             tree[key] = value
-    for index, camera in _tables(tree.get("camera", [])):
-        if "secrets" in camera:
+    for index, table in _tables(tree.get("camera", [])):
+        if "secrets" in table:
             raise unknown_key(f"camera[{index}]", "secrets", CameraConfig)
     references = References(os.environ if environment is None else environment)
     cameras = _cameras(tree.pop("camera", []), references)
     tree = {key: references.resolve(value, key)[0] for key, value in tree.items()}
     tree["camera"] = cameras
-    _add_urls(tree["camera"], urls_given)
+    _add_urls(tree["camera"], urls_given, sight)
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         raise explained(str(error)) from None
     if rehearsal:  # the cameras that the rules are for are none of those given
-        rules = tuple(msgspec.structs.replace(rule, cameras=()) for rule in config.rules)
+        rules = tuple(
+            msgspec.structs.replace(
+                rule,
+                cameras=(),
+                enabled=rule.enabled if camera is None else rule.holds_for(camera),
+            )
+            for rule in config.rules
+        )
         config = msgspec.structs.replace(config, rules=rules)
     check(config)
     return config
@@ -105,6 +121,31 @@ def _tables(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield index, table
 
 
+def _sight_of(name: str | None, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What a camera of the file says of the part of its picture that is looked at.
+
+    Raises:
+        ConfigError: there is no such camera.
+    """
+    tables = {
+        str(table.get("name", f"cam{index}")): table
+        for index, table in _tables(tree.get("camera", []))
+    }
+    if name is None:
+        partial = [each for each, table in tables.items() if not table.keys().isdisjoint(_SIGHT)]
+        if partial:
+            _log.warning(
+                "the whole picture is looked at, and of %s only a part would be; say --camera NAME "
+                "to try the rules on what that one sees",
+                ", ".join(partial),
+            )
+        return {}
+    if name not in tables:
+        known = f"known are {', '.join(tables)}" if tables else "it has no [[camera]]"
+        raise ConfigError(f'--camera: the file after --rules has no camera "{name}"; {known}')
+    return {key: value for key, value in tables[name].items() if key in _SIGHT}
+
+
 def _cameras(value: Any, references: References) -> Any:
     """The camera tables with their references resolved and their secrets noted, named by place."""
     if not isinstance(value, list):
@@ -116,9 +157,9 @@ def _cameras(value: Any, references: References) -> Any:
     return cameras
 
 
-def _add_urls(cameras: Any, urls_given: Iterable[str]) -> None:
+def _add_urls(cameras: Any, urls_given: Iterable[str], sight: Mapping[str, Any]) -> None:
     if not isinstance(cameras, list):
         return
     taken = {camera.get("name") for camera in cameras if isinstance(camera, dict)}
     free = (name for i in range(len(cameras) + 10_000) if (name := f"cam{i}") not in taken)
-    cameras.extend({"name": next(free), "url": url} for url in urls_given)
+    cameras.extend({"name": next(free), "url": url, **sight} for url in urls_given)

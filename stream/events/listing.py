@@ -13,7 +13,8 @@ import msgspec
 
 from stream.errors import ConfigError
 from stream.events.event import Event
-from stream.events.evidence import ClipFile, Evidence, SnapshotFile
+from stream.events.evidence import Evidence
+from stream.events.report import facts
 from stream.events.store import EventStore
 from stream.messaging.messages import utc
 from stream.plural import counted
@@ -23,7 +24,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _FAR_NS = (1 << 63) - 1  # as far as the store's numbers reach
 COLUMNS = (
     "event_id", "camera", "rule", "label", "severity", "start", "end", "duration_s", "peak",
-    "end_reason", "clip", "snapshot", "revision",
+    "peak_at", "end_reason", "clip", "clip_sha256", "covers_event", "blurred", "snapshot",
+    "snapshot_sha256", "evidence_error", "revision",
 )  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def list_events(
 
     Args:
         since, until: as `moment_ns` takes them; None for no bound.
-        form: table, json (one object a line) or csv.
+        form: table, json (the event message's fields, one object a line) or csv.
 
     Raises:
         ConfigError: a time that can't be read.
@@ -83,7 +85,9 @@ def moment_ns(text: str, now: datetime) -> int:
 
 
 def _row(event: Event) -> dict[str, object]:
+    """The columns of a spreadsheet."""
     kept = event.evidence or Evidence()
+    clip, snapshot = kept.clip, kept.snapshot
     return {
         "event_id": event.event_id,
         "camera": event.camera,
@@ -94,20 +98,27 @@ def _row(event: Event) -> dict[str, object]:
         "end": None if event.end_ns is None else utc(event.end_ns),
         "duration_s": round(event.duration_s, 3),
         "peak": event.peak,
+        "peak_at": utc(event.peak_ns),
         "end_reason": event.end_reason,
-        "clip": _uri(kept.clip),
-        "snapshot": _uri(kept.snapshot),
+        "clip": clip and clip.uri,
+        "clip_sha256": clip and clip.sha256,
+        "covers_event": clip and _true_or_false(clip.covers_event),
+        "blurred": clip and _true_or_false(clip.blurred),
+        "snapshot": snapshot and snapshot.uri,
+        "snapshot_sha256": snapshot and snapshot.sha256,
+        "evidence_error": kept.error,
         "revision": event.revision,
     }
 
 
-def _uri(file: ClipFile | SnapshotFile | None) -> str | None:
-    return None if file is None else file.uri
+def _true_or_false(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _as_json(events: Iterable[Event]) -> None:
     for event in events:
-        sys.stdout.write(msgspec.json.encode(_row(event)).decode() + "\n")
+        row = {"site": event.site, "camera": event.camera, **facts(event)}
+        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
 
 
 def _as_csv(events: Iterable[Event]) -> None:

@@ -62,8 +62,8 @@ class Rehearsal:
         ]
         if not self._rules:
             raise ConfigError(
-                "there is no rule; write a [[rule]] with a name and labels into the file after "
-                "--rules"
+                "there is no rule to try; write a [[rule]] with a name and labels into the file "
+                "after --rules, enabled and for the --camera, if you name one"
             )
         self._lanes = {rule.name: Lane(rule) for rule in self._rules}
         self._position_s: dict[int, float] = {}  # by capture time

@@ -50,7 +50,7 @@ class Answers:
 
     Args:
         retained: what a late subscriber would get now.
-        changes: of events; none where there are no rules.
+        changes: of events; none where nothing is stored.
         keys: of those who may ask; then all is encrypted. None lets anyone.
 
     Raises:

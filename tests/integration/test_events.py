@@ -163,7 +163,7 @@ def test_a_clip_and_a_picture_are_kept_of_a_cameras_event(
     assert len(frames) >= 10
     assert cv2.imread(url2pathname(urlparse(snapshot["uri"]).path)) is not None
     (row,) = [row for row in stored(config) if row["event_id"] == start["event_id"]]
-    assert (row["clip"], row["snapshot"]) == (clip["uri"], snapshot["uri"])
+    assert row["evidence"] == message["evidence"]
 
 
 def test_what_a_stop_interrupts_is_kept_blurred_and_with_its_attention(
@@ -203,7 +203,7 @@ def test_what_a_stop_interrupts_is_kept_blurred_and_with_its_attention(
         assert frame[:, :75].std() > 60  # stripes
         assert frame[:, 90:].std() < 25  # none
     (row,) = stored(config)
-    assert (row["clip"], row["snapshot"]) == (clip["uri"], snapshot["uri"])
+    assert row["evidence"] == message["evidence"]
 
 
 def test_attention_of_a_bundle_that_has_none_is_refused(config: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`gesta run` in this process: everything real but the bundle and its graphs."""
 
+import json
 import os
 import signal
 import socket
@@ -11,18 +12,27 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+import zmq
 
 from engine.errors import EngineDrift
 from engine.flow.open import open_flow
 from engine.manifest import FlowEntry
 from stream import run as run_module
-from stream.configuration.config import CameraConfig, Config, HttpConfig, PublishConfig
+from stream.configuration.config import (
+    CameraConfig,
+    Config,
+    EventsConfig,
+    HttpConfig,
+    PublishConfig,
+)
 from stream.configuration.reload import Reload
 from stream.errors import ConfigError, PublishError, SourceError
+from stream.events.store import EventStore
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
 from stream.signals import stopped_by_signals
+from tests.stream.events.test_store import event
 from tests.stream.messaging.samples_of_messages import MODEL
 from tests.stream.stand_ins import Recogniser
 from tests.stream.synthetic import picture, small_manifest, write_video
@@ -258,3 +268,62 @@ def test_it_can_be_stopped_while_it_compiles(opening, endpoint):
 def test_watching_in_the_same_terminal_prints_what_is_going_on(opening, endpoint, video, capsys):
     run(config(endpoint, video, realtime=True), show=True)
     assert "cam0 live: wave 0.75, walk 0.25" in capsys.readouterr().out
+
+
+def left_open(path):
+    """A store as a killed daemon leaves it."""
+    store = EventStore(path)
+    store.write([event()])
+    store.close()
+
+
+def asked(endpoint, request):
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.linger = 0
+        socket.connect(endpoint)
+        socket.send_json(request)
+        assert socket.poll(SOON_S * 1000)
+        return json.loads(socket.recv())
+
+
+def test_without_rules_what_a_killed_daemon_left_open_ends(opening, endpoint, listener, tmp_path):
+    path, answers = tmp_path / "events.sqlite", f"ipc://{tmp_path}/answers.sock"
+    left_open(path)
+    found = []
+
+    def ask():
+        found.extend(asked(answers, {"get": "events"})["events"])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    listener.then[Prediction] = ask
+    run(
+        msgspec.structs.replace(
+            config(endpoint, "scene:?size=64x64"),
+            events=EventsConfig(store=str(path), keep_days=0),
+            publish=PublishConfig(bind=endpoint, answers=answers),
+        )
+    )
+    assert [(each["phase"], each["end_reason"]) for each in found] == [
+        ("start", None), ("end", "crash"),
+    ]  # fmt: skip
+    store = EventStore(path, read_only=True)
+    assert not store.open_events()
+    store.close()
+
+
+def test_without_rules_no_store_is_made(opening, endpoint, video, tmp_path):
+    events = EventsConfig(store=str(tmp_path / "state" / "events.sqlite"))
+    run(msgspec.structs.replace(config(endpoint, video), events=events))
+    assert not (tmp_path / "state").exists()
+
+
+def test_without_rules_a_store_of_another_daemon_is_left_alone(
+    opening, endpoint, video, tmp_path, caplog
+):
+    path = tmp_path / "events.sqlite"
+    left_open(path)
+    other = EventStore(path)
+    run(msgspec.structs.replace(config(endpoint, video), events=EventsConfig(store=str(path))))
+    assert "another daemon writes the event store" in caplog.text
+    assert len(other.open_events()) == 1
+    other.close()

@@ -339,3 +339,35 @@ def test_a_rehearsal_needs_nothing_of_cameras_receivers_and_evidence(tmp_path: P
     for mistake in ("entre = 0.5", "exit = 0.9"):  # in the rules themselves
         with pytest.raises(ConfigError, match=r"rule\[0\]"):
             load(tmp_path, file + mistake, urls_given=["yesterday.mp4"], rehearsal=True)
+
+
+def test_a_rehearsal_sees_what_a_named_camera_would(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = (
+        '[[camera]]\nurl = "rtsp://camera.example/1"\n'
+        '[[camera]]\nname = "yard"\nurl = "rtsp://user:${NOSUCH}@camera.example/2"\n'
+        "region = [[0, 0], [0.5, 0], [0.5, 1]]\nzoom = [[0, 0], [0.5, 0.5]]\n"
+        + RULE.replace("fall", "nap", 1) + 'cameras = ["cam0"]\n'
+        + RULE + 'cameras = ["yard"]\n'
+        + RULE.replace("fall", "anywhere", 1)
+    )  # fmt: skip
+
+    def rehearsed(camera: str | None) -> tuple[CameraConfig, list[str]]:
+        config = load(tmp_path, file, urls_given=["x.mp4"], rehearsal=True, camera=camera)
+        (seen,) = config.cameras
+        return seen, [rule.name for rule in config.rules if rule.enabled]
+
+    seen, rules = rehearsed("yard")
+    assert seen.url == "x.mp4"
+    assert seen.region == ((0, 0), (0.5, 0), (0.5, 1))
+    assert seen.zoom == ((0, 0), (0.5, 0.5))
+    assert rules == ["fall", "anywhere"]
+    seen, rules = rehearsed("cam0")
+    assert (seen.region, seen.zoom, rules) == (None, None, ["nap", "anywhere"])
+    assert not caplog.records
+    seen, rules = rehearsed(None)
+    assert (seen.region, rules) == (None, ["nap", "fall", "anywhere"])
+    assert "the whole picture is looked at, and of yard only a part would be" in caplog.text
+    with pytest.raises(ConfigError, match='no camera "yrad"; known are cam0, yard'):
+        rehearsed("yrad")

@@ -5,12 +5,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stream.cli import main
 from stream.errors import ConfigError
+from stream.events.evidence import ClipFile, Evidence, SnapshotFile
 from stream.events.listing import moment_ns
 from stream.events.store import EventStore
+from tests.stream.events.drawn import rule
 from tests.stream.events.test_store import event
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -42,6 +45,34 @@ def test_json_and_csv_for_programs(path: Path, capsys: pytest.CaptureFixture[str
     assert main(["events", "--store", str(path), "--csv"]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["camera"] for row in rows] == ["yard", "hall"]
+
+
+def test_what_makes_evidence_provable_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, start = tmp_path / "events.sqlite", "2027-01-15T08:00:00.000000Z"
+    clip = ClipFile(
+        uri="file:///clip.mp4", sha256="c1" * 32, size_bytes=7, start=start, end=start,
+        covers_event=False,
+    )  # fmt: skip
+    snapshot = SnapshotFile(uri="file:///picture.jpg", sha256="5a" * 32, at=start)
+    kept = Evidence(clip=clip, snapshot=snapshot, error="the clip is cut")
+    store = EventStore(path)
+    store.write([event(), event(1).ended("below_exit").kept(kept)])
+    store.close()
+    assert main(["events", "--store", str(path), "--json"]) == 0
+    bare, listed = map(json.loads, capsys.readouterr().out.splitlines())
+    assert bare["evidence"] is None
+    assert listed["evidence"] == msgspec.to_builtins(kept)
+    assert listed["peak"] == {"p": 0.9, "at": "2027-01-15T08:00:01.000000Z"}
+    assert (listed["thresholds"]["enter"], listed["onset_uncertainty_s"]) == (rule().enter, 1.2)
+    assert main(["events", "--store", str(path), "--csv"]) == 0
+    bare, listed = csv.DictReader(capsys.readouterr().out.splitlines())
+    names = "clip_sha256", "snapshot_sha256", "covers_event", "blurred", "evidence_error"
+    assert [bare[name] for name in names] == [""] * 5
+    assert [listed[name] for name in names] == [
+        "c1" * 32, "5a" * 32, "false", "false", "the clip is cut",
+    ]  # fmt: skip
 
 
 def test_only_what_is_asked_for(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
