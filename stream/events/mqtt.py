@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import sys
 import threading
@@ -30,6 +31,8 @@ ARRIVES_WITHIN_S = 10.0
 KEEPALIVE_S = 30
 CONNECTS_WITHIN_S = 10.0
 CLOSES_WITHIN_S = 0.3
+
+_log = logging.getLogger(__name__)
 
 
 class Mqtt:
@@ -60,7 +63,8 @@ class Mqtt:
         self._cameras = cameras
         self._connected = threading.Event()
         self._closed = threading.Event()
-        self._refusal = ""
+        self._refusal: str | None = None  # the last attempt's; "" where it succeeded
+        self._answered = False  # whether the broker did, on this connection
         self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
         self._present = dict.fromkeys(cameras, False)
         self._lock = threading.Lock()  # of what revisions change: paho's thread reads it, too
@@ -165,10 +169,11 @@ class Mqtt:
         reason: Any,
         properties: object,  # noqa: ARG002
     ) -> None:
+        self._answered = True
         if reason.is_failure:
-            self._refusal = f"refuses the connection ({reason})"
+            self._tried(f"refuses the connection ({reason})")
             return
-        self._refusal = ""
+        self._tried("")
         client.subscribe(self._topics.kept, qos=1)  # we are sent it before we write it anew
         if self._config.discovery:
             client.subscribe(f"{self._config.discovery}/status", qos=1)
@@ -182,13 +187,28 @@ class Mqtt:
         # paho calls it while it handles the error, and doesn't hand it on.
         error = sys.exception()
         if error is not None:
-            self._refusal = f"can't be reached ({reason_of(error)})"
+            self._tried(f"can't be reached ({reason_of(error)})")
 
     def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
-        if self._config.tls and not self._refusal and not self._connected.is_set():
+        if not self._answered:
             # TLS 1.3 refuses a client's certificate after the handshake.
-            self._refusal = "hangs up before it answers; does it want another mqtt.cert?"
+            self._tried(
+                "hangs up before it answers; does it want another mqtt.cert?"
+                if self._config.tls
+                else "doesn't answer as a broker does; does it want mqtt.tls?"
+            )
+        self._answered = False
         self._connected.clear()
+
+    def _tried(self, refusal: str) -> None:
+        """Notes what became of connecting, and logs it where that is another than before."""
+        if refusal == self._refusal or self._closed.is_set():
+            return
+        self._refusal = refusal
+        if refusal:
+            _log.warning("mqtt: %s %s; it is tried again, for ever", self._config.address, refusal)
+        else:
+            _log.info("mqtt: connected to %s", self._config.address)
 
     def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         if message.topic == self._topics.kept:
