@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -29,10 +30,27 @@ class DeliveryError(Exception):
     """A change did not arrive; the message says why, without a secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How it goes with a sink.
+
+    backlog: the changes it is still to be told of, as of the last attempt.
+    failing: the last attempt failed, or it can't be reached now.
+    """
+
+    backlog: int
+    failing: bool
+
+
 class Sink(Protocol):
     """Where changes of events are told, outside."""
 
     name: str  # of its cursor: the same over restarts
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it is known, with nothing to tell, that nothing would arrive now."""
+        ...
 
     def open(self) -> None:
         """Begins to connect, where it stays connected; never waits."""
@@ -64,8 +82,14 @@ class Courier(threading.Thread):
         self.sink = sink
         self._stopped = threading.Event()
         self._news = threading.Event()
+        self._backlog = 0
         self._failing = False
         self._pause_s = FIRST_PAUSE_S  # after the next failure
+
+    @property
+    def delivery(self) -> Delivery:
+        """How it goes now. May be asked by any thread."""
+        return Delivery(self._backlog, self._failing or self.sink.is_away)
 
     def wake(self) -> None:
         """There is something new."""
@@ -118,13 +142,16 @@ class Courier(threading.Thread):
         self._news.clear()
         try:
             waiting = outbox.waiting()
+            self._backlog = outbox.backlog()
             for sequence, event in waiting:
                 self.sink.tell(sequence, event)
                 outbox.told(sequence)
+                self._backlog -= 1
                 self._pause_s = FIRST_PAUSE_S
                 if self._failing:
                     self._failing = False
                     _log.warning("%s is told of events again", self.sink.name)
+            self._failing = False  # where nothing waits any more, too
         except Exception as error:  # noqa: BLE001  whatever it is, this sink is tried again
             expected = isinstance(error, DeliveryError | StoreError)
             what = str(error) if expected else f"{self.sink.name}: a bug ({type(error).__name__})"

@@ -86,6 +86,11 @@ class Mqtt:
             self._client.tls_set_context(_trust(config))
         self._started = False
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last attempt to connect failed."""
+        return bool(self._refusal)
+
     def open(self) -> None:
         """Begins to connect; paho's own thread does it, and does it again."""
         host, _, port = self._config.address.rpartition(":")

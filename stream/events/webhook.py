@@ -62,6 +62,11 @@ class Webhook:
             ) from error
         self._timeout_s = config.timeout_s
 
+    @property
+    def is_away(self) -> bool:
+        """Only a post would show it."""
+        return False
+
     def open(self) -> None:
         """Each post connects by itself."""
 

@@ -441,9 +441,11 @@ def test_a_broker_that_can_not_be_had_is_logged_before_anything_happens(
         _until_logged(caplog, f"{said}can't be reached (Connection refused); it is tried again")
         broker.start()
         _until_logged(caplog, f"{said}refuses the connection (Not authorized)")
+        assert sink.is_away
         time.sleep(0.2)  # some attempts more
         sink._client.username_pw_set("gesta", "right")
         _until_logged(caplog, f"mqtt: connected to 127.0.0.1:{broker.port}")
+        assert not sink.is_away
         broker.stop()
         _until_logged(caplog, "(Connection refused)", times=2)
     finally:
