@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -52,8 +52,11 @@ class Sink(Protocol):
         """Whether it is known, with nothing to tell, that nothing would arrive now."""
         ...
 
-    def open(self) -> None:
-        """Begins to connect, where it stays connected; never waits."""
+    def open(self, connected: Callable[[], None]) -> None:
+        """Begins to connect, where it stays connected; never waits.
+
+        connected: called whenever it is, by any thread.
+        """
         ...
 
     def tell(self, sequence: int, event: Event) -> None:
@@ -82,6 +85,7 @@ class Courier(threading.Thread):
         self.sink = sink
         self._stopped = threading.Event()
         self._news = threading.Event()
+        self._connected = threading.Event()  # since the last attempt began, or stopped
         self._backlog = 0
         self._failing = False
         self._pause_s = FIRST_PAUSE_S  # after the next failure
@@ -99,6 +103,7 @@ class Courier(threading.Thread):
         """Ends once it has told what waits, or failed to."""
         self._stopped.set()
         self._news.set()
+        self._connected.set()
 
     def abandon(self) -> None:
         """Ends at once: what was not told is told by the next daemon."""
@@ -118,7 +123,7 @@ class Courier(threading.Thread):
 
     def _open_sink(self) -> None:
         try:
-            self.sink.open()
+            self.sink.open(self._connected.set)
         except Exception as error:  # noqa: BLE001  it is tried again when there is something to tell
             _log.error("%s: a bug, please report it", self.sink.name, exc_info=error)
 
@@ -140,6 +145,7 @@ class Courier(threading.Thread):
     def _tell(self, outbox: Outbox) -> None:
         """Tells what waits, or waits for it."""
         self._news.clear()
+        self._connected.clear()
         try:
             waiting = outbox.waiting()
             self._backlog = outbox.backlog()
@@ -156,7 +162,8 @@ class Courier(threading.Thread):
             expected = isinstance(error, DeliveryError | StoreError)
             what = str(error) if expected else f"{self.sink.name}: a bug ({type(error).__name__})"
             self._complain(what)
-            self._stopped.wait(self._pause_s)
+            if not self._stopped.is_set():
+                self._connected.wait(self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return
         if not waiting and not self._stopped.is_set():

@@ -7,7 +7,7 @@ import ssl
 import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -64,6 +64,7 @@ class Mqtt:
         self._connected = threading.Event()
         self._closed = threading.Event()
         self._refusal: str | None = None  # the last attempt's; "" where it succeeded
+        self._tell_connected: Callable[[], None] = lambda: None
         self._answered = False  # whether the broker did, on this connection
         self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
         self._present = dict.fromkeys(cameras, False)
@@ -91,8 +92,9 @@ class Mqtt:
         """Whether the last attempt to connect failed."""
         return bool(self._refusal)
 
-    def open(self) -> None:
+    def open(self, connected: Callable[[], None] = lambda: None) -> None:
         """Begins to connect; paho's own thread does it, and does it again."""
+        self._tell_connected = connected
         host, _, port = self._config.address.rpartition(":")
         self._client.connect_async(host, int(port), KEEPALIVE_S)
         self._client.loop_start()
@@ -187,6 +189,7 @@ class Mqtt:
         # Last: what a daemon that was killed left there would count again for a moment.
         self._retain(self._topics.availability, "online")
         self._connected.set()
+        self._tell_connected()
 
     def _on_connect_fail(self, *given: object) -> None:  # noqa: ARG002
         # paho calls it while it handles the error, and doesn't hand it on.

@@ -67,7 +67,7 @@ class Webhook:
         """Only a post would show it."""
         return False
 
-    def open(self) -> None:
+    def open(self, connected: Callable[[], None]) -> None:
         """Each post connects by itself."""
 
     def tell(self, sequence: int, event: Event) -> None:

@@ -32,7 +32,8 @@ class Heard:
         self.hangs = threading.Event()
         self.closed = threading.Event()
 
-    def open(self) -> None:
+    def open(self, connected: Callable[[], None]) -> None:
+        self.connected = connected
         if self.error is not None:
             raise self.error
 
@@ -129,6 +130,22 @@ def test_what_did_not_arrive_is_told_until_it_does(
     assert [sequence for sequence, _, _ in sink.told] == [1, 2]
     assert caplog.text.count("heard is down; events wait for it") == 1
     assert "heard is told of events again" in caplog.text
+
+
+def test_what_waits_is_told_as_soon_as_it_is_connected_again(
+    store: EventStore, send: Callable[..., list[Courier]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 60.0)
+    sink = Heard()
+    sink.down = True
+    (sending,) = send(sink)
+    store.write([event()])
+    sending.wake()
+    soon(lambda: sending.delivery.failing)
+    sink.down = False
+    sink.connected()
+    soon(lambda: len(sink.told) == 1)
+    assert sink.attempts == 2
 
 
 @pytest.mark.usefixtures("impatient")

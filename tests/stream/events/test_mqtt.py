@@ -435,17 +435,20 @@ def test_a_broker_that_can_not_be_had_is_logged_before_anything_happens(
     broker = Broker(tmp_path, "allow_anonymous false", f"password_file {passwords}")
     sink = mqtt(broker.port, user="gesta", password="guessed")
     sink._client.reconnect_delay_set(0.02, 0.02)
-    sink.open()
+    connected = threading.Event()
+    sink.open(connected.set)
     said = f"mqtt: 127.0.0.1:{broker.port} "
     try:
         _until_logged(caplog, f"{said}can't be reached (Connection refused); it is tried again")
         broker.start()
         _until_logged(caplog, f"{said}refuses the connection (Not authorized)")
         assert sink.is_away
+        assert not connected.is_set()
         time.sleep(0.2)  # some attempts more
         sink._client.username_pw_set("gesta", "right")
         _until_logged(caplog, f"mqtt: connected to 127.0.0.1:{broker.port}")
         assert not sink.is_away
+        assert connected.wait(SOON_S)
         broker.stop()
         _until_logged(caplog, "(Connection refused)", times=2)
     finally:
