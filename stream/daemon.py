@@ -240,6 +240,9 @@ class Daemon:
         live = sum(health.state == "live" for health in cameras)
         self._systemd.says(f"{live} of {len(cameras)} cameras live")
         depths = {f"samples:{health.camera}": health.queue_depth for health in cameras}
+        self._ledger.deliveries = {
+            courier.sink.name: courier.delivery for courier in self._outside.couriers
+        }
         self._send(
             Heartbeat(
                 **self._envelope.fields("heartbeat"),

@@ -38,8 +38,8 @@ _log = logging.getLogger(__name__)
 class Outside:
     """What the daemon's main thread talks to.
 
-    answers: None where nobody may ask. evidence: None where none is kept. sinks: whoever else is
-    told of events. manifest: the bundle's, whose labels rules may name.
+    answers: None where nobody may ask. evidence: None where none is kept. couriers: to whoever else
+    is told of events. manifest: the bundle's, whose labels rules may name.
     """
 
     publisher: Publisher
@@ -48,7 +48,7 @@ class Outside:
     evidence: EvidenceKeeper | None
     ledger: Ledger
     systemd: Systemd
-    sinks: Sequence[Sink]
+    couriers: Sequence[Courier]
     manifest: Manifest
     _store: EventStore | None = None  # opened, and not yet in use
 
@@ -70,8 +70,8 @@ class Outside:
         changes += self.events.revise(config.rules)
         if self.evidence is not None:
             self.evidence.revise(config.cameras, config.rules)
-        for sink in self.sinks:
-            sink.revise(rules_by_camera(config))
+        for courier in self.couriers:
+            courier.sink.revise(rules_by_camera(config))
         return changes
 
 
@@ -95,8 +95,8 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
     ledger, systemd = Ledger(), Systemd()
     systemd.says("opening the engine")
     with ExitStack() as stack:
-        sinks = list(_sinks(config))
-        events = stack.enter_context(_event_desk(config, opening, sinks))
+        couriers = [Courier(Path(config.events.store), sink) for sink in _sinks(config)]
+        events = stack.enter_context(_event_desk(config, opening, couriers))
         stack.enter_context(_http_side(config.http, ledger))
         keys = None if config.publish.keys is None else KeyFolder(Path(config.publish.keys))
         insecure = config.publish.insecure
@@ -121,16 +121,16 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
             evidence=stack.enter_context(_evidence(config, opening, inbox)),
             ledger=ledger,
             systemd=systemd,
-            sinks=sinks,
+            couriers=couriers,
             manifest=opening.manifest,
         )
 
 
 @contextmanager
-def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iterator[EventDesk]:
-    """The rules' desk, with its store open where there is one, and couriers to every sink."""
-    path = Path(config.events.store)
-    couriers: list[Courier] = []
+def _event_desk(
+    config: Config, opening: Opening, couriers: Sequence[Courier]
+) -> Iterator[EventDesk]:
+    """The rules' desk, with its store open where there is one. The couriers run meanwhile."""
 
     def wake() -> None:
         for courier in couriers:
@@ -151,7 +151,6 @@ def _event_desk(config: Config, opening: Opening, sinks: Sequence[Sink]) -> Iter
     )
     with ExitStack() as stack:
         stack.callback(desk.close)
-        couriers += [Courier(path, sink) for sink in sinks]
         for courier in couriers:
             courier.start()
         stack.callback(stop_couriers, couriers)

@@ -8,8 +8,8 @@ evidence    the types of what was kept of an event
 desk        all rules on all cameras; stores a change before anybody hears of it
 store       the events on disk, and every change of them; database: how SQLite is opened
 outbox      what one receiver has still to be told; courier: the thread that tells it
-receivers   webhook and mqtt, as the configuration says them; report: what they are told;
-            unreachable: why they can't be
+receivers   webhook and mqtt, as the configuration says them; report: what they are told; post:
+            an HTTP POST that ends in time; unreachable: why they can't be reached
 listing     the store for people and programs
 rehearsal   rules tried on a video; picture: drawn as a timeline
 """

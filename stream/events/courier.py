@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -29,13 +30,33 @@ class DeliveryError(Exception):
     """A change did not arrive; the message says why, without a secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How it goes with a sink.
+
+    backlog: the changes it is still to be told of, as of the last attempt.
+    failing: the last attempt failed, or it can't be reached now.
+    """
+
+    backlog: int
+    failing: bool
+
+
 class Sink(Protocol):
     """Where changes of events are told, outside."""
 
     name: str  # of its cursor: the same over restarts
 
-    def open(self) -> None:
-        """Begins to connect, where it stays connected; never waits."""
+    @property
+    def is_away(self) -> bool:
+        """Whether it is known, with nothing to tell, that nothing would arrive now."""
+        ...
+
+    def open(self, connected: Callable[[], None]) -> None:
+        """Begins to connect, where it stays connected; never waits.
+
+        connected: called whenever it is, by any thread.
+        """
         ...
 
     def tell(self, sequence: int, event: Event) -> None:
@@ -64,8 +85,15 @@ class Courier(threading.Thread):
         self.sink = sink
         self._stopped = threading.Event()
         self._news = threading.Event()
+        self._connected = threading.Event()  # since the last attempt began, or stopped
+        self._backlog = 0
         self._failing = False
         self._pause_s = FIRST_PAUSE_S  # after the next failure
+
+    @property
+    def delivery(self) -> Delivery:
+        """How it goes now. May be asked by any thread."""
+        return Delivery(self._backlog, self._failing or self.sink.is_away)
 
     def wake(self) -> None:
         """There is something new."""
@@ -75,6 +103,7 @@ class Courier(threading.Thread):
         """Ends once it has told what waits, or failed to."""
         self._stopped.set()
         self._news.set()
+        self._connected.set()
 
     def abandon(self) -> None:
         """Ends at once: what was not told is told by the next daemon."""
@@ -94,7 +123,7 @@ class Courier(threading.Thread):
 
     def _open_sink(self) -> None:
         try:
-            self.sink.open()
+            self.sink.open(self._connected.set)
         except Exception as error:  # noqa: BLE001  it is tried again when there is something to tell
             _log.error("%s: a bug, please report it", self.sink.name, exc_info=error)
 
@@ -116,20 +145,25 @@ class Courier(threading.Thread):
     def _tell(self, outbox: Outbox) -> None:
         """Tells what waits, or waits for it."""
         self._news.clear()
+        self._connected.clear()
         try:
             waiting = outbox.waiting()
+            self._backlog = outbox.backlog()
             for sequence, event in waiting:
                 self.sink.tell(sequence, event)
                 outbox.told(sequence)
+                self._backlog -= 1
                 self._pause_s = FIRST_PAUSE_S
                 if self._failing:
                     self._failing = False
                     _log.warning("%s is told of events again", self.sink.name)
+            self._failing = False  # where nothing waits any more, too
         except Exception as error:  # noqa: BLE001  whatever it is, this sink is tried again
             expected = isinstance(error, DeliveryError | StoreError)
             what = str(error) if expected else f"{self.sink.name}: a bug ({type(error).__name__})"
             self._complain(what)
-            self._stopped.wait(self._pause_s)
+            if not self._stopped.is_set():
+                self._connected.wait(self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return
         if not waiting and not self._stopped.is_set():

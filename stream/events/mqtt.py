@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -30,6 +31,8 @@ ARRIVES_WITHIN_S = 10.0
 KEEPALIVE_S = 30
 CONNECTS_WITHIN_S = 10.0
 CLOSES_WITHIN_S = 0.3
+
+_log = logging.getLogger(__name__)
 
 
 class Mqtt:
@@ -60,7 +63,9 @@ class Mqtt:
         self._cameras = cameras
         self._connected = threading.Event()
         self._closed = threading.Event()
-        self._refusal = ""
+        self._refusal: str | None = None  # the last attempt's; "" where it succeeded
+        self._tell_connected: Callable[[], None] = lambda: None
+        self._answered = False  # whether the broker did, on this connection
         self._open: dict[tuple[str, str], str] = {}  # the event that goes on, by camera and rule
         self._present = dict.fromkeys(cameras, False)
         self._lock = threading.Lock()  # of what revisions change: paho's thread reads it, too
@@ -82,8 +87,14 @@ class Mqtt:
             self._client.tls_set_context(_trust(config))
         self._started = False
 
-    def open(self) -> None:
+    @property
+    def is_away(self) -> bool:
+        """Whether the last attempt to connect failed."""
+        return bool(self._refusal)
+
+    def open(self, connected: Callable[[], None] = lambda: None) -> None:
         """Begins to connect; paho's own thread does it, and does it again."""
+        self._tell_connected = connected
         host, _, port = self._config.address.rpartition(":")
         self._client.connect_async(host, int(port), KEEPALIVE_S)
         self._client.loop_start()
@@ -165,10 +176,11 @@ class Mqtt:
         reason: Any,
         properties: object,  # noqa: ARG002
     ) -> None:
+        self._answered = True
         if reason.is_failure:
-            self._refusal = f"refuses the connection ({reason})"
+            self._tried(f"refuses the connection ({reason})")
             return
-        self._refusal = ""
+        self._tried("")
         client.subscribe(self._topics.kept, qos=1)  # we are sent it before we write it anew
         if self._config.discovery:
             client.subscribe(f"{self._config.discovery}/status", qos=1)
@@ -177,18 +189,34 @@ class Mqtt:
         # Last: what a daemon that was killed left there would count again for a moment.
         self._retain(self._topics.availability, "online")
         self._connected.set()
+        self._tell_connected()
 
     def _on_connect_fail(self, *given: object) -> None:  # noqa: ARG002
         # paho calls it while it handles the error, and doesn't hand it on.
         error = sys.exception()
         if error is not None:
-            self._refusal = f"can't be reached ({reason_of(error)})"
+            self._tried(f"can't be reached ({reason_of(error)})")
 
     def _on_disconnect(self, *given: object) -> None:  # noqa: ARG002
-        if self._config.tls and not self._refusal and not self._connected.is_set():
+        if not self._answered:
             # TLS 1.3 refuses a client's certificate after the handshake.
-            self._refusal = "hangs up before it answers; does it want another mqtt.cert?"
+            self._tried(
+                "hangs up before it answers; does it want another mqtt.cert?"
+                if self._config.tls
+                else "doesn't answer as a broker does; does it want mqtt.tls?"
+            )
+        self._answered = False
         self._connected.clear()
+
+    def _tried(self, refusal: str) -> None:
+        """Notes what became of connecting, and logs it where that is another than before."""
+        if refusal == self._refusal or self._closed.is_set():
+            return
+        self._refusal = refusal
+        if refusal:
+            _log.warning("mqtt: %s %s; it is tried again, for ever", self._config.address, refusal)
+        else:
+            _log.info("mqtt: connected to %s", self._config.address)
 
     def _on_message(self, client: object, userdata: object, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         if message.topic == self._topics.kept:

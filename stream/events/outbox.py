@@ -47,6 +47,20 @@ class Outbox:
             ).fetchall()
         return [(sequence, decode(body, self._path)) for sequence, body in rows]
 
+    def backlog(self) -> int:
+        """How many changes are still to be told.
+
+        Raises:
+            StoreError: the store can't be read.
+        """
+        with explained(self._path, "read"):
+            (count,) = self._connection.execute(
+                """SELECT count(*) FROM changes, cursors
+                   WHERE sink = ? AND changes.sequence > cursors.sequence""",
+                (self._sink,),
+            ).fetchone()
+        return int(count)
+
     def told(self, sequence: int) -> None:
         """Everything up to this number has arrived.
 

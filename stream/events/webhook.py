@@ -15,20 +15,22 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 
-import urllib3
+from urllib3.exceptions import HTTPError
 
 from stream import url as urls
 from stream.errors import ConfigError
 from stream.events.courier import DeliveryError
 from stream.events.event import Event
+from stream.events.post import post
 from stream.events.receivers import WebhookConfig
 from stream.events.report import report
 from stream.events.rule import RuleConfig
 from stream.events.unreachable import reason_of
 
 # It logs whole paths, in which webhooks keep their secrets.
-logging.getLogger("urllib3").setLevel(logging.WARNING)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class Webhook:
@@ -53,19 +55,19 @@ class Webhook:
             credentials = base64.b64encode(f"{url.user}:{url.password or ''}".encode())
             self._headers["authorization"] = f"Basic {credentials.decode()}"
         try:
-            trusted = ssl.create_default_context(cafile=config.ca)
+            self._trusted = ssl.create_default_context(cafile=config.ca)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(
                 f"webhook {config.name}: the certificates {config.ca} can't be read ({error})"
             ) from error
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(total=config.timeout_s),
-            retries=False,
-            maxsize=1,
-            ssl_context=trusted,
-        )
+        self._timeout_s = config.timeout_s
 
-    def open(self) -> None:
+    @property
+    def is_away(self) -> bool:
+        """Only a post would show it."""
+        return False
+
+    def open(self, connected: Callable[[], None]) -> None:
         """Each post connects by itself."""
 
     def tell(self, sequence: int, event: Event) -> None:
@@ -79,17 +81,13 @@ class Webhook:
             digest = hmac.new(self._secret, signed, hashlib.sha256).digest()
             headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
         try:
-            # The answer's body says nothing that is wanted, and may have no end.
-            answer = self._pool.request(
-                "POST", self._url, body=body, headers=headers, preload_content=False
-            )
-            answer.close()
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            status = post(self._url, body, headers, within_s=self._timeout_s, trusted=self._trusted)
+        except (HTTPError, HTTPException, OSError) as error:
             raise DeliveryError(
                 f"{self.name}: {self._host} can't be reached ({reason_of(error)})"
             ) from error
-        if not 200 <= answer.status < 300:
-            raise DeliveryError(f"{self.name}: {self._host} answers {answer.status}")
+        if not 200 <= status < 300:
+            raise DeliveryError(f"{self.name}: {self._host} answers {status}")
 
     def present(self, camera: str, here: bool) -> None:
         """A receiver of posts has no use for it."""
@@ -98,7 +96,7 @@ class Webhook:
         """Nor for this."""
 
     def close(self) -> None:
-        self._pool.clear()
+        """And closes it by itself."""
 
 
 def _key(secret: str) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
+from stream.events.courier import Delivery
+from stream.events.evidence import Evidence
 from stream.messaging.messages import EventChange, Heartbeat, Message, Meta, Prediction, Status
 from stream.operations.histogram import Histogram
 from stream.operations.snapshot import Snapshot
@@ -24,12 +26,14 @@ class Ledger:
     Attributes:
         phase: opening until the cameras were started.
         configuration_taken: whether the last configuration read was.
+        deliveries: how it goes with each sink, by its name.
         snapshot: replaced with each heartbeat and status; None before the first heartbeat.
     """
 
     def __init__(self, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.phase: Phase = "opening"
         self.configuration_taken = True
+        self.deliveries: Mapping[str, Delivery] = {}
         self.snapshot: Snapshot | None = None
         self._clock_ns = clock_ns
         self._turned_ns = clock_ns()
@@ -38,6 +42,7 @@ class Ledger:
         self._statuses: dict[str, Status] = {}
         self._latencies: dict[str, Histogram] = {}
         self._events: dict[tuple[str, str], int] = {}
+        self._evidence_errors: dict[str, int] = {}
 
     def turned(self) -> None:
         """Notes that the main thread goes round."""
@@ -58,6 +63,9 @@ class Ledger:
                 key = (message.rule, message.phase)
                 if key in self._events:  # a rule of yesterday's may end an event of yesterday's
                     self._events[key] += 1
+            case EventChange(camera=str(camera), evidence=Evidence(error=str())):
+                if camera in self._evidence_errors:  # one that was taken out may still be told of
+                    self._evidence_errors[camera] += 1
             case Status(camera=str(camera)):
                 self._statuses[camera] = message
                 self._freeze()
@@ -69,6 +77,7 @@ class Ledger:
                 names = [facts.camera for facts in message.cameras]
                 self._latencies = {c: self._latencies.get(c, Histogram()) for c in names}
                 self._statuses = {c: self._statuses[c] for c in names if c in self._statuses}
+                self._evidence_errors = {c: self._evidence_errors.get(c, 0) for c in names}
                 keys = [(rule, phase) for rule in message.rules for phase in _COUNTED]
                 self._events = {key: self._events.get(key, 0) for key in keys}
                 self._freeze()
@@ -82,6 +91,8 @@ class Ledger:
             statuses=dict(self._statuses),
             latencies={camera: each.counts() for camera, each in self._latencies.items()},
             events=dict(self._events),
+            evidence_errors=dict(self._evidence_errors),
+            deliveries=self.deliveries,
             configuration_taken=self.configuration_taken,
         )
 

@@ -44,6 +44,7 @@ class SnapshotCollector(Collector):
         yield from self._of_the_daemon()
         yield from self._of_cameras()
         yield from self._of_published()
+        yield from self._of_sinks()
 
     def _of_the_daemon(self) -> Iterator[Metric]:
         meta, beat = self._snapshot.meta, self._snapshot.heartbeat
@@ -144,7 +145,30 @@ class SnapshotCollector(Collector):
         )
         for key, count in self._snapshot.events.items():
             events.add_metric(key, count)
-        yield from (predictions, latency, events)
+        missing = CounterMetricFamily(
+            "gesta_evidence_errors_total",
+            "Events of which not all the evidence could be kept.",
+            labels=["camera"],
+        )
+        for camera, count in self._snapshot.evidence_errors.items():
+            missing.add_metric([camera], count)
+        yield from (predictions, latency, events, missing)
+
+    def _of_sinks(self) -> Iterator[Metric]:
+        backlog = GaugeMetricFamily(
+            "gesta_sink_backlog",
+            "Changes of events that a receiver is still to be told of, as of the last attempt.",
+            labels=["sink"],
+        )
+        failing = GaugeMetricFamily(
+            "gesta_sink_failing",
+            "1 where the last attempt to tell a receiver, or to connect to it, failed.",
+            labels=["sink"],
+        )
+        for name, delivery in self._snapshot.deliveries.items():
+            backlog.add_metric([name], delivery.backlog)
+            failing.add_metric([name], delivery.failing)
+        yield from (backlog, failing)
 
 
 def _buckets(counts: HistogramCounts) -> list[tuple[str, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from stream.events.courier import Delivery
 from stream.messaging.messages import Heartbeat, Meta, State, Status
 from stream.operations.histogram import HistogramCounts
 
@@ -16,6 +17,8 @@ class Snapshot:
     statuses: the last of each camera that has had one.
     latencies: from capture to publishing, by camera; as many as predictions were published.
     events: how many began and ended, by rule and phase (start, end).
+    evidence_errors: how many events' evidence is missing, whole or in part, by camera.
+    deliveries: how it goes with each sink, by its name.
     configuration_taken: whether the last one read was; else an older one goes on.
     """
 
@@ -24,6 +27,8 @@ class Snapshot:
     statuses: Mapping[str, Status]
     latencies: Mapping[str, HistogramCounts]
     events: Mapping[tuple[str, str], int]
+    evidence_errors: Mapping[str, int]
+    deliveries: Mapping[str, Delivery]
     configuration_taken: bool
 
     def state(self, camera: str) -> State:

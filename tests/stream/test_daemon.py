@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from queue import SimpleQueue
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from stream.configuration.config import CameraConfig, Config, EventsConfig
 from stream.configuration.reload import Reload
 from stream.daemon import Daemon
 from stream.errors import ConfigError, Reason, StreamError
+from stream.events.courier import Delivery
 from stream.events.desk import EventDesk
 from stream.events.evidence import Evidence, EvidenceReady
 from stream.events.rule import RuleConfig
@@ -96,6 +98,7 @@ class House:
         )
         self.config = self.configured(*names, rules=rules)
         self.reload = Reload(None, load=self._load, config=self.config, asked=threading.Event())
+        self.couriers = []
         self.ready = threading.Event()
         self.error = None
         self.daemon = None
@@ -133,7 +136,7 @@ class House:
                 evidence=self.evidence,
                 ledger=self.ledger,
                 systemd=self.systemd,
-                sinks=[],
+                couriers=self.couriers,
                 manifest=small_manifest(),
             ),
             reload=self.reload,
@@ -359,10 +362,13 @@ def test_a_stop_tells_of_the_evidence_that_was_still_to_be_written(house):
 
 def test_operators_see_what_subscribers_hear(house):
     home = house("hall", rules=(WAVING,))
+    home.couriers.append(Mock(sink=Mock(), delivery=Delivery(2, True)))
+    home.couriers[0].sink.name = "mqtt"
     home.cameras["hall"].tell("live")
     home.cameras["hall"].queue.put(stream_sample("hall", 29))
     home.receive(EventChange)
     home.receive(Heartbeat, 2)
+    assert home.ledger.snapshot.deliveries == {"mqtt": Delivery(2, True)}
     assert home.ledger.phase == "running"
     assert not home.ledger.stands_still
     snapshot = home.ledger.snapshot

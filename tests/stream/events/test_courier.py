@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stream.events import courier as module
-from stream.events.courier import Courier, DeliveryError, stop_couriers
+from stream.events.courier import Courier, Delivery, DeliveryError, stop_couriers
 from stream.events.event import Event
 from stream.events.outbox import Outbox
 from stream.events.store import EventStore
@@ -27,11 +27,13 @@ class Heard:
         self.told: list[tuple[int, str, int]] = []
         self.attempts = 0
         self.down = False
+        self.is_away = False
         self.error: Exception | None = None
         self.hangs = threading.Event()
         self.closed = threading.Event()
 
-    def open(self) -> None:
+    def open(self, connected: Callable[[], None]) -> None:
+        self.connected = connected
         if self.error is not None:
             raise self.error
 
@@ -128,6 +130,45 @@ def test_what_did_not_arrive_is_told_until_it_does(
     assert [sequence for sequence, _, _ in sink.told] == [1, 2]
     assert caplog.text.count("heard is down; events wait for it") == 1
     assert "heard is told of events again" in caplog.text
+
+
+def test_what_waits_is_told_as_soon_as_it_is_connected_again(
+    store: EventStore, send: Callable[..., list[Courier]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 60.0)
+    sink = Heard()
+    sink.down = True
+    (sending,) = send(sink)
+    store.write([event()])
+    sending.wake()
+    soon(lambda: sending.delivery.failing)
+    sink.down = False
+    sink.connected()
+    soon(lambda: len(sink.told) == 1)
+    assert sink.attempts == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_how_it_goes_with_a_sink_can_be_asked(
+    store: EventStore, send: Callable[..., list[Courier]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.02)
+    sink = Heard()
+    sink.down = True
+    (sending,) = send(sink)
+    assert sending.delivery == Delivery(backlog=0, failing=False)
+    store.write([event(n) for n in range(120)])  # more than are read at once
+    sending.wake()
+    soon(lambda: sending.delivery == Delivery(backlog=120, failing=True))
+    sink.down = False
+    soon(lambda: sending.delivery == Delivery(backlog=0, failing=False))
+    sink.is_away = True
+    assert sending.delivery.failing
+    sink.is_away, sink.down = False, True
+    store.write([event(200).ended("below_exit")])
+    soon(lambda: sending.delivery == Delivery(backlog=1, failing=True))
+    store.forget(2**62)
+    soon(lambda: sending.delivery == Delivery(backlog=0, failing=False))
 
 
 @pytest.mark.usefixtures("impatient")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import queue
 import shutil
 import socket
@@ -419,6 +420,62 @@ def test_a_wrong_password_is_a_sentence_without_it(tmp_path: Path) -> None:
     right.tell(1, event())
     right.close()
     broker.stop()
+
+
+def test_a_broker_that_can_not_be_had_is_logged_before_anything_happens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    passwords = tmp_path / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(passwords), "gesta", "right"],
+        check=True,
+        capture_output=True,
+    )
+    broker = Broker(tmp_path, "allow_anonymous false", f"password_file {passwords}")
+    sink = mqtt(broker.port, user="gesta", password="guessed")
+    sink._client.reconnect_delay_set(0.02, 0.02)
+    connected = threading.Event()
+    sink.open(connected.set)
+    said = f"mqtt: 127.0.0.1:{broker.port} "
+    try:
+        _until_logged(caplog, f"{said}can't be reached (Connection refused); it is tried again")
+        broker.start()
+        _until_logged(caplog, f"{said}refuses the connection (Not authorized)")
+        assert sink.is_away
+        assert not connected.is_set()
+        time.sleep(0.2)  # some attempts more
+        sink._client.username_pw_set("gesta", "right")
+        _until_logged(caplog, f"mqtt: connected to 127.0.0.1:{broker.port}")
+        assert not sink.is_away
+        assert connected.wait(SOON_S)
+        broker.stop()
+        _until_logged(caplog, "(Connection refused)", times=2)
+    finally:
+        sink.close()
+        broker.stop()
+    assert [record.levelname for record in caplog.records] == [
+        "WARNING", "WARNING", "INFO", "WARNING"
+    ]  # fmt: skip
+    assert "guessed" not in caplog.text
+
+
+def test_a_broker_that_wants_tls_is_asked_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        sink = mqtt(other.getsockname()[1])
+        sink.open()
+        other.accept()[0].close()
+        _until_logged(caplog, "doesn't answer as a broker does; does it want mqtt.tls?")
+        sink.close()
+
+
+def _until_logged(caplog: pytest.LogCaptureFixture, words: str, times: int = 1) -> None:
+    deadline_s = time.monotonic() + SOON_S
+    while caplog.text.count(words) < times:
+        assert time.monotonic() < deadline_s, caplog.text
+        time.sleep(0.01)
 
 
 # paho leaves the socket of a handshake that failed to the garbage collector.

@@ -34,6 +34,7 @@ class Receiver(ThreadingHTTPServer):
         self.accepted: list[bytes] = []
         self.status = 204
         self.endless = False
+        self.drips = False
         self.gave_up = threading.Event()
         self.answers = threading.Event()
         self.answers.set()
@@ -48,10 +49,16 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # who posted it was killed meanwhile
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.posts.append((self.path, headers, body))
         self.server.answers.wait(20)
+        if self.server.drips:
+            self._drip()
+            return
         status = self.server.status  # read once: what counts as accepted is what is answered
         if 200 <= status < 300:
             self.server.accepted.append(body)
@@ -65,6 +72,16 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(bytes(65536))
             except OSError:
                 self.server.gave_up.set()
+
+    def _drip(self) -> None:
+        """A good answer whose headers take five seconds."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+        try:
+            for _ in range(250):
+                time.sleep(0.02)
+                self.wfile.write(b".")
+        except OSError:
+            self.server.gave_up.set()
 
     def log_message(self, *given: object) -> None:
         pass
@@ -161,9 +178,39 @@ def test_paths_are_in_no_log_however_much_is_logged(
 def test_who_does_not_answer_is_waited_for_only_so_long(receiver: Receiver) -> None:
     receiver.answers.clear()
     sink = webhook(f"http://{receiver.address}/", timeout_s=0.3)
-    with pytest.raises(DeliveryError, match="can't be reached"):
+    with pytest.raises(DeliveryError, match=r"can't be reached \(no answer within 0.3 s\)"):
         sink.tell(1, event())
     sink.close()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_an_answer_that_drips_is_cut_off_in_time(
+    receiver: Receiver, tmp_path: Path, caplog: pytest.LogCaptureFixture, encrypted: bool
+) -> None:
+    receiver.drips = True
+    given = encrypt(receiver, tmp_path) if encrypted else {}
+    host = f"http{'s' if encrypted else ''}://{receiver.address}"
+    sink = webhook(f"{host}/secret-path", timeout_s=0.4, **given)
+    before_s = time.monotonic()
+    with pytest.raises(DeliveryError) as failed:
+        sink.tell(1, event())
+    assert time.monotonic() - before_s < 3
+    assert str(failed.value) == (f"webhook:vms: {host} can't be reached (no answer within 0.4 s)")
+    assert receiver.gave_up.wait(20)
+    assert "secret-path" not in caplog.text
+    sink.close()
+
+
+def encrypt(receiver: Receiver, folder: Path, *, expired: bool = False) -> dict[str, str]:
+    """Has it speak TLS; what a webhook must be given to trust it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    authority = Authority(folder / "authority")
+    its = authority.certificate("vms", expired=expired)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(its.cert, its.key)
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+    return {"ca": str(authority.ca)}
 
 
 def test_nobody_there_is_a_sentence_without_a_secret() -> None:
@@ -176,15 +223,10 @@ def test_nobody_there_is_a_sentence_without_a_secret() -> None:
     sink.close()
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("expired", [False, True])
 def test_its_certificate_is_checked(receiver: Receiver, tmp_path: Path, expired: bool) -> None:
-    authority = Authority(tmp_path / "authority")
-    its = authority.certificate("vms", expired=expired)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(its.cert, its.key)
-    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
-    sink = webhook(f"https://{receiver.address}/hook", ca=str(authority.ca))
+    trusted = encrypt(receiver, tmp_path, expired=expired)
+    sink = webhook(f"https://{receiver.address}/hook", **trusted)
     if expired:
         with pytest.raises(DeliveryError) as failed:
             sink.tell(1, event())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from stream.events.courier import Delivery
 from stream.messaging.messages import CameraFacts
 from stream.operations.ledger import Ledger
 from tests.stream.messaging import samples_of_messages as samples
@@ -26,6 +27,8 @@ class Books:
             )
         )
         self.ledger.phase = "running"
+
+        self.ledger.deliveries = {"mqtt": Delivery(0, False), "webhook:vms": Delivery(3, True)}
 
     def beat(self, **changes: object) -> None:
         beat = samples.heartbeat(self.sender, CAMERAS)

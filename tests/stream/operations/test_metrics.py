@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.errors import Reason
+from stream.events.evidence import Evidence
 from stream.operations import metrics
 from tests.stream.operations.books import Books
 
@@ -20,6 +21,9 @@ def page() -> str:
     books.event("hall")
     books.event("hall", phase="end", end_reason="below_exit")
     books.event("hall", event_id="e2")
+    books.event("yard", phase="end", evidence=Evidence(error="no packets"))
+    books.event("yard", phase="end", evidence=Evidence())
+    books.event("gone", phase="end", evidence=Evidence(error="no packets"))
     books.tell("hall", "offline", reason=Reason.AUTH, reconnects=3)
     books.beat(open_events=1, queues={"results": 0, "unstored": 2})
     return metrics.page(books.ledger.snapshot).decode()
@@ -59,6 +63,11 @@ def test_every_number_is_there(page: str) -> None:
     assert value(page, "gesta_predictions_total", camera="yard") == 0
     assert value(page, "gesta_events_total", rule="moving", phase="start") == 2
     assert value(page, "gesta_events_total", rule="moving", phase="end") == 1
+    assert value(page, "gesta_evidence_errors_total", camera="hall") == 0
+    assert value(page, "gesta_evidence_errors_total", camera="yard") == 1
+    assert value(page, "gesta_sink_failing", sink="mqtt") == 0
+    assert value(page, "gesta_sink_failing", sink="webhook:vms") == 1
+    assert value(page, "gesta_sink_backlog", sink="webhook:vms") == 3
 
 
 @pytest.mark.parametrize("step", ["nothing", "samples", "flow"])
