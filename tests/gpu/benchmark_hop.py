@@ -1,19 +1,21 @@
-"""A prediction of the bundle `default` on this machine's GPU: through the host, resident, and from
-frames.
+"""A prediction of a bundle on this machine's GPU: through the host, resident, and from frames.
 
-    python -m tests.gpu.benchmark_hop
+    python -m tests.gpu.benchmark_hop [--bundle NAME|PATH] [--precision P] [--cameras N ...]
 
 `host` and `resident`: from samples in the host's memory to probabilities, by the recogniser that
-the daemon runs, without flow's estimate. `frames`: from a frame of 640x480 a camera to the same,
-with resizing and TV-L1 on the GPU; one thread writes all frames into the slots here, where the
-daemon has one for each camera. The ways take turns, so that a GPU that slows down slows them all.
-What the machine lacks is said, and left out.
+the daemon runs, without flow's estimate. `frames`: from frames of 640x480, as many a camera as lie
+between two predictions, to the same, with resizing and TV-L1 on the GPU; some threads write them
+into the slots here, where the daemon has one for each camera. The ways take turns, so that a GPU
+that slows down slows them all. What the machine lacks is said, and left out.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -25,15 +27,20 @@ from engine.eyes import open_eyes
 from engine.recogniser import Recogniser, Sample
 from tests.engine.flow.eyes_device import image
 
-CAMERAS, SIZE = (1, 16, 64, 128), (640, 480)
-ROUNDS, ROUND_S = 5, 0.3
+SIZE = (640, 480)
+ROUNDS, ROUND_S, FEWEST_STEPS = 5, 0.3, 3
 
 
 def main() -> None:
     """Print one table."""
-    bundle = Bundle.open("default")
+    parser = argparse.ArgumentParser(description="Time a prediction on this machine's GPU.")
+    parser.add_argument("--bundle", default="default")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 16, 64, 128])
+    given = parser.parse_args()
+    bundle = Bundle.open(given.bundle)
     try:
-        graphs = open_graphs(bundle, "cuda", progress=print)
+        graphs = open_graphs(bundle, "cuda", given.precision, progress=print)
     except EngineError as error:
         print(f"the hop: not measured: {error}")
         return
@@ -43,19 +50,20 @@ def main() -> None:
     else:
         print(f"one launch a batch: {graphs.resident.captured}")
         ways["resident"] = Samples(Recogniser(bundle, graphs))
-    entry = bundle.manifest.flow_entry("tvl1")
-    eyes = open_eyes(
-        graphs, bundle.manifest, "tvl1", "cuda", entry, hidden=127, lag=1, progress=print
-    )
-    if eyes is None:
-        print("frames: not measured, for the reason above")
-    else:
+    if (eyes := eyes_of(bundle, graphs)) is not None:
         print(f"one launch a batch of frames: {eyes.captured}")
-        ways["frames"] = Frames(Recogniser(bundle, graphs, eyes), eyes)
-    print(f"{graphs.engine}, {graphs.precision}")
-    print("cameras  way        p50 ms  p99 ms  predictions/s  rgb  flow  head  (share of a step)")
-    for cameras in CAMERAS:
-        batch = _batch(bundle.manifest, cameras)
+        ways["frames"] = Frames(Recogniser(bundle, graphs, eyes), eyes, bundle.manifest)
+    manifest = bundle.manifest
+    print(
+        f"{manifest.backbone}, {graphs.engine}, {graphs.precision}; a camera has "
+        f"{manifest.grid_fps:.0f} frames and {manifest.prediction_hz:.0f} predictions a second"
+    )
+    print(
+        "cameras  way        p50 ms  p99 ms  predictions/s  cameras held  "
+        "rgb  flow  head  (share of a step)"
+    )
+    for cameras in given.cameras:
+        batch = batch_of(manifest, cameras)
         steps = {way: [] for way in ways}
         for way in ways.values():
             way.begin(batch)
@@ -71,10 +79,28 @@ def main() -> None:
                 for stage in ("rgb", "flow", "head")
             )
             rate = 1e3 * cameras / p50
-            print(f"{cameras:7}  {way:9}  {p50:6.2f}  {p99:6.2f}  {rate:13.0f}  {shares}")
+            held = rate / manifest.prediction_hz
+            print(
+                f"{cameras:7}  {way:9}  {p50:6.2f}  {p99:6.2f}  {rate:13.0f}  {held:12.0f}  "
+                f"{shares}"
+            )
         for way in ways.values():
             way.end()
     graphs.close()
+
+
+def eyes_of(bundle, graphs):
+    """Eyes on the GPU, or None, having said why."""
+    if "tvl1" not in bundle.manifest.flows:
+        print(f"frames: not measured: bundle '{bundle.manifest.name}' lists no flow tvl1")
+        return None
+    entry = bundle.manifest.flow_entry("tvl1")
+    eyes = open_eyes(
+        graphs, bundle.manifest, "tvl1", "cuda", entry, hidden=127, lag=1, progress=print
+    )
+    if eyes is None:
+        print("frames: not measured, for the reason above")
+    return eyes
 
 
 class Samples:
@@ -97,10 +123,11 @@ class Samples:
 class Frames(Samples):
     """Frames, by a recogniser with eyes: two that take turns, so that there is flow."""
 
-    def __init__(self, recogniser, eyes):
+    def __init__(self, recogniser, eyes, manifest):
         super().__init__(recogniser)
-        self.eyes, self.tick = eyes, 0
+        self.eyes, self.tick, self.every = eyes, 0, manifest.sample_every
         self.images = [image(tick, SIZE) for tick in range(2)]
+        self.threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
 
     def begin(self, batch):
         super().begin(batch)
@@ -108,13 +135,25 @@ class Frames(Samples):
         self.tick = 0
 
     def step(self):
+        for _ in range(self.every):
+            self.look()
+        return self.recognise()
+
+    def look(self):
+        """A frame of every camera."""
+        list(self.threads.map(self.write, self.sights))
+        self.tick += 1
+        self.eyes.take_in()
+
+    def recognise(self):
         batch = []
         for sample, sight in zip(self.batch, self.sights, strict=True):
-            sight.add(self.tick, self.images[self.tick % 2], with_flow=True)
-            view = sight.view(self.tick, with_flow=True)
-            batch.append(replace(sample, tick=self.tick, rgb=view.rgb, flow=view.flow))
-        self.tick += 1
+            view = sight.view(self.tick - 1, with_flow=True)
+            batch.append(replace(sample, tick=self.tick - 1, rgb=view.rgb, flow=view.flow))
         return self.recogniser.step(batch)
+
+    def write(self, sight):
+        sight.add(self.tick, self.images[self.tick % 2], with_flow=True)
 
     def end(self):
         super().end()
@@ -126,14 +165,15 @@ class Frames(Samples):
 def _timed(way):
     """(milliseconds, stages' milliseconds) of each step of a round."""
     steps, begun = [], time.perf_counter()
-    while time.perf_counter() - begun < ROUND_S:
+    while len(steps) < FEWEST_STEPS or time.perf_counter() - begun < ROUND_S:
         start_ns = time.perf_counter_ns()
         recognitions = way.step()
         steps.append(((time.perf_counter_ns() - start_ns) / 1e6, recognitions[0].stage_ms))
     return steps
 
 
-def _batch(manifest, cameras):
+def batch_of(manifest, cameras):
+    """A sample each of so many cameras."""
     draw, size, flow_size = np.random.default_rng(0), manifest.input_size, manifest.flow_size
     stack = (manifest.flow_channels, flow_size, flow_size)
     return [

@@ -1,6 +1,6 @@
-"""TV-L1 at 340x256 on this machine's GPU: time for a pair, beside the floor and one CPU core.
+"""TV-L1 on this machine's GPU: time for a pair, beside the floor and one CPU core.
 
-    python -m tests.gpu.benchmark_tvl1
+    python -m tests.gpu.benchmark_tvl1 [--size WIDTH HEIGHT]
 
 Each number is the median of rounds in which all variants take turns. What the machine lacks is
 said, and left out; the counts of work need no GPU.
@@ -8,6 +8,7 @@ said, and left out; the counts of work need no GPU.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from functools import partial
@@ -23,7 +24,6 @@ from engine.flow.tvl1_settings import TvL1Settings
 from tests.engine.flow.pictures import PORTABLE, moving
 from tests.gpu.floor import work
 
-HEIGHT, WIDTH = 256, 340
 BATCHES = (1, 8, 64)
 REGIONS = ((REGION_BLOCK, FUSED_ITERATIONS), ((16, 32), FUSED_ITERATIONS), (REGION_BLOCK, 8))
 ROUNDS = 7
@@ -33,23 +33,26 @@ SETTINGS = TvL1Settings.of(PORTABLE)
 
 def main() -> None:
     """Print the counts, then what can be measured here."""
-    print(f"TV-L1 at {WIDTH}x{HEIGHT}, {SETTINGS.inner_iterations} iterations a warp; one pair:")
+    parser = argparse.ArgumentParser(description="Time TV-L1 on this machine's GPU.")
+    parser.add_argument("--size", type=int, nargs=2, default=(340, 256), metavar=("W", "H"))
+    width, height = parser.parse_args().size
+    print(f"TV-L1 at {width}x{height}, {SETTINGS.inner_iterations} iterations a warp; one pair:")
     for storage in ("fp32", "fp16"):
-        each = work(TvL1Plan(SETTINGS, HEIGHT, WIDTH, 1, storage))
+        each = work(TvL1Plan(SETTINGS, height, width, 1, storage))
         useful = f"{each.useful_flop / 1e9:.2f} GFLOP, {each.useful_bytes / 1e6:.0f} MB"
         done = f"{each.done_flop / 1e9:.2f} GFLOP, {each.done_bytes / 1e6:.0f} MB"
         print(f"  p in {storage}: {useful} (with margins {done})")
-    cpu_ms = _opencv_ms()
+    cpu_ms = _opencv_ms(height, width)
     try:
         gpu = open_gpu()
     except DeviceMissing as missing:
         print(f"the GPU: not measured: {missing}")
         return
     with gpu.current():
-        _measure(gpu, cpu_ms)
+        _measure(gpu, height, width, cpu_ms)
 
 
-def _measure(gpu, cpu_ms) -> None:
+def _measure(gpu, height, width, cpu_ms) -> None:
     import pycuda.driver as driver
 
     flop_per_s, bytes_per_s = _peaks(driver)
@@ -63,7 +66,7 @@ def _measure(gpu, cpu_ms) -> None:
     for pairs in BATCHES:
         for storage in ("fp32", "fp16"):
             for block, fused in REGIONS:
-                plan = TvL1Plan(SETTINGS, HEIGHT, WIDTH, pairs, storage, block, fused)
+                plan = TvL1Plan(SETTINGS, height, width, pairs, storage, block, fused)
                 runs[plan] = _prepared(gpu, plan)
     times = {plan: [] for plan in runs}
     for _ in range(ROUNDS):
@@ -87,7 +90,7 @@ def _measure(gpu, cpu_ms) -> None:
 def _prepared(gpu, plan):
     """A function that puts a whole batch on a stream (in a CUDA graph where that can be had)."""
     batch, stream = TvL1Batch(plan, gpu), gpu.stream()
-    previous, current = moving(HEIGHT, WIDTH)
+    previous, current = moving(plan.height, plan.width)
     for name, picture in (("previous", previous), ("current", current)):
         gpu.upload(batch.memory[name], np.stack([picture] * plan.pairs), stream)
     batch.enqueue(stream)
@@ -128,14 +131,14 @@ def _peaks(driver):
     return 2 * processors * lanes * clock_hz, 2 * memory_hz * bus_bytes
 
 
-def _opencv_ms():
+def _opencv_ms(height, width):
     """OpenCV's time for the same flow on one core, or None where it comes without."""
     if not hasattr(cv2, "optflow"):
         print("one CPU core: not measured: OpenCV comes without optflow here")
         return None
     from engine.flow.tvl1 import TvL1Flow
 
-    flow, pair = TvL1Flow(PORTABLE), moving(HEIGHT, WIDTH)
+    flow, pair = TvL1Flow(PORTABLE), moving(height, width)
     times = []
     for _ in range(3):
         begun = time.perf_counter()

@@ -21,6 +21,7 @@ class Batch:
 
     def __init__(self, device, sizes, plan):
         self.device, self.plan, self.stream = device, plan, device.stream()
+        self._kept = []  # memory that nobody holds is given back, and then somebody else's
         self.images = [_bytes(height, width, 3) for width, height in sizes]
         self.rows = len(sizes) + 1
         width, height = plan.size
@@ -56,6 +57,7 @@ class Batch:
     def _up(self, array):
         array = np.ascontiguousarray(array)
         memory = self.device.allocate(array.nbytes)
+        self._kept.append(memory)
         self.device.upload(memory, array.view(np.uint8), self.stream)
         self.device.wait(self.stream)
         return memory
