@@ -14,6 +14,7 @@ from engine.tensorrt.memory import needed_bytes
 from engine.tensorrt.plan import Plan
 from engine.tensorrt.timing import TimingCache
 from engine.tensorrt.voice import monitor
+from engine.tensorrt.weights import plain_weights
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def build_plan(
         progress: told what is built, how much memory each batch will take, and how far it is.
 
     Raises RunnerError where TensorRT can't read the graph, GraphMismatch where it takes something
-    else, DeviceFull or DeviceFailed where TensorRT can't build it.
+    else, DeviceFull or DeviceFailed where TensorRT can't build it, DeviceMissing without onnx.
     """
     trt, builder = tensorrt.trt, tensorrt.builder()
     network = tensorrt.had(
@@ -91,7 +92,7 @@ def _network_flags(tensorrt: TensorRT, typed: bool) -> int:
 
 def _parse(tensorrt: TensorRT, network: Any, name: str, model: bytes) -> None:
     parser = tensorrt.trt.OnnxParser(network, tensorrt.voice)
-    if not parser.parse(model):
+    if not parser.parse(plain_weights(model)):
         said = [parser.get_error(i).desc().strip() for i in range(parser.num_errors)]
         words = said[0].rstrip(".") if said else tensorrt.voice.last_words()
         raise RunnerError(

@@ -18,7 +18,9 @@ from training.errors import ExportError, OutputError
 from training.export import export_bundle, load_bundle, make_manifest, random_bundle
 from training.golden import moving_pattern
 from training.model.build import ModelConfig
+from training.model.key_frames import LaneStep
 from training.model.sta_tsn import StaTsn
+from training.onnx_export import cnn_to_onnx, head_to_onnx
 from training.random_model import random_model
 
 CONFIG = ModelConfig(
@@ -126,6 +128,37 @@ def test_graphs_are_what_the_design_says(folder: Path) -> None:
         for stored in model.graph.initializer:
             half = onnx.TensorProto.FLOAT16
             assert (stored.data_type == half) == (len(stored.dims) >= 2), stored.name
+
+
+@pytest.mark.parametrize("backbone", ["tf_mobilenet_v2", "resnet18"])
+def test_devices_know_a_graphs_shapes_before_it_runs(backbone: str) -> None:
+    """TensorRT reads no axes, and computes nothing ahead, that other nodes make of constants."""
+    model = random_model(dataclasses.replace(CONFIG, backbone=backbone))
+    for text in (
+        cnn_to_onnx(model.rgb, side=64, flow_channels=20),
+        cnn_to_onnx(model.flow, side=32, flow_channels=20),
+        head_to_onnx(LaneStep(key_frames=model.rgb_head, lanes=10)),
+    ):
+        graph = onnx.load_from_string(text).graph
+        constant = {stored.name for stored in graph.initializer}
+        constant |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
+        for node in graph.node:
+            if node.op_type in ("Gather", "Pad", "Reshape", "Slice", "Split", "Unsqueeze"):
+                assert {*node.input[1:]} <= constant, node.name
+
+
+def test_tensorflows_padding_is_the_convolutions_own() -> None:
+    """So that no slice stands between it and what a device computes along with it."""
+    model = random_model(dataclasses.replace(CONFIG, backbone="tf_mobilenet_v2"))
+    graph = onnx.load_from_string(cnn_to_onnx(model.rgb, side=64, flow_channels=20)).graph
+    assert "Slice" not in {node.op_type for node in graph.node}
+    given = [
+        {attribute.name: list(attribute.ints) for attribute in node.attribute}
+        for node in graph.node
+        if node.op_type == "Conv"
+    ]
+    # Of even sides all: 64 to 4 px.
+    assert [each["pads"] for each in given if each["strides"] == [2, 2]] == [[0, 0, 1, 1]] * 5
 
 
 @torch.no_grad()

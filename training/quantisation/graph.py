@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +14,6 @@ from training.model.build import FLOW_CHANNELS
 from training.model.sta_tsn import SpatialStream
 from training.onnx_export import traced_cnn, written
 
-_ROWS = 2  # the first axis of a picture in [B, C, rows, columns]
-
 
 def int8_graph(stream: SpatialStream, *, side: int) -> bytes:
     """frames -> features, attention, as `onnx_export.cnn_to_onnx` has it; weights as int8.
@@ -25,8 +22,6 @@ def int8_graph(stream: SpatialStream, *, side: int) -> bytes:
     """
     model = traced_cnn(stream, side=side, flow_channels=FLOW_CHANNELS, constants_folded=True)
     _store_as_int8(model.graph)
-    _take_less_padding(model.graph)
-    _drop_unused(model.graph)
     return written(model)
 
 
@@ -43,36 +38,6 @@ def _store_as_int8(graph: onnx.GraphProto) -> None:
         name = node.input[0]
         stored[name].CopyFrom(numpy_helper.from_array(rounded, node.output[0]))
         graph.node.remove(node)
-
-
-def _take_less_padding(graph: onnx.GraphProto) -> None:
-    """Where a convolution's first places are dropped, let it not compute them.
-
-    TensorFlow's padding is written so (`backbone.EndPaddedConv2d`). Left as it is, the slice would
-    stand between a convolution in 8 bits and what could be computed along with it.
-    """
-    constants = _constants(graph)
-    users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
-    for node in graph.node:
-        for name in node.input:
-            users[name].append(node)
-    for convolution in [node for node in graph.node if node.op_type == "Conv"]:
-        while [user.op_type for user in users[convolution.output[0]]] == ["Slice"]:
-            [cut] = users[convolution.output[0]]
-            starts, _, axes = (constants[name] for name in cut.input[1:4])
-            given = {attribute.name: attribute.ints for attribute in convolution.attribute}
-            for start, axis in zip(starts, axes, strict=True):
-                given["pads"][axis - _ROWS] -= int(start) * given["strides"][axis - _ROWS]
-            convolution.output[0] = cut.output[0]
-            graph.node.remove(cut)
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Constants that nothing takes any more."""
-    used = {name for node in graph.node for name in node.input}
-    for node in [node for node in graph.node if node.op_type == "Constant"]:
-        if node.output[0] not in used:
-            graph.node.remove(node)
 
 
 def _constants(graph: onnx.GraphProto) -> Mapping[str, NDArray[Any]]:

@@ -50,6 +50,7 @@ class INetworkDefinition:
 
     def _fill(self, text):
         graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(text)).graph
+        _refuse_unknown_axes(graph)
         known = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
 
         def tensor(name):
@@ -77,6 +78,22 @@ class INetworkDefinition:
         self.num_layers = len(self._layers)
 
 
+class UnknownAxesError(Exception):
+    """As the parser puts it, of 8.6 at least."""
+
+
+def _refuse_unknown_axes(graph):
+    """Axes that are no constant in the file: what others make of constants isn't known to it."""
+    constant = {each.name for each in graph.initializer}
+    constant |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
+    for node in graph.node:
+        if node.op_type == "Slice" and not {*node.input[3:4]} <= constant:
+            raise UnknownAxesError(
+                "Assertion failed: (axes.allValuesKnown()) && "
+                '"This version of TensorRT does not support dynamic axes."'
+            )
+
+
 class ParserError:
     def __init__(self, words):
         self._words = words
@@ -94,6 +111,8 @@ class OnnxParser:
     def parse(self, model):
         try:
             self._network._fill(model)
+        except UnknownAxesError as error:
+            self._errors.append(ParserError(f"{error}\n"))
         except Exception:  # noqa: BLE001
             self._errors.append(ParserError("Failed to parse the ONNX model.\n"))
         return not self._errors

@@ -149,17 +149,6 @@ def test_a_graph_has_int8_weights_with_a_scale_a_channel_and_no_offset(
             assert not zero.any()
 
 
-def test_tensorflows_padding_leaves_no_slices(graph: onnx.ModelProto) -> None:
-    strided = [
-        {attribute.name: list(attribute.ints) for attribute in node.attribute}
-        for node in graph.graph.node
-        if node.op_type == "Conv"
-    ]
-    pads = [each["pads"] for each in strided if each["strides"] == [2, 2]]
-    assert pads[:4] == [[0, 0, 2, 2]] * 4  # of even sides; the fifth sees an even one, too
-    assert "Slice" not in {node.op_type for node in graph.graph.node}
-
-
 def test_openvino_computes_the_convolutions_in_int8(bundles: tuple[Path, Path]) -> None:
     eight = Bundle.open(bundles[1])
     graphs = open_graphs(eight, "cpu", "int8", threads=1)
