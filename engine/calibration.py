@@ -24,12 +24,12 @@ _TINY = np.finfo(np.float64).tiny  # keeps log finite where a probability has un
 
 @dataclass(frozen=True)
 class Probabilities:
-    """What one set of scores [C] of each stream comes to. entropy: of `fused`, in nats."""
+    """What scores [..., C] of each stream come to. entropy: [...] of `fused`, in nats."""
 
     rgb: F32
     flow: F32
     fused: F32
-    entropy: float
+    entropy: NDArray[np.float64]
 
 
 def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -39,7 +39,7 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def fuse(rgb: F32, flow: F32, calibration: Calibration) -> Probabilities:
-    """Scores [..., C] of both streams -> probabilities. Entropy is that of one row: [C] only."""
+    """Scores [..., C] of both streams -> probabilities."""
     p_rgb = softmax(rgb / calibration.rgb)
     p_flow = softmax(flow / calibration.flow)
     if calibration.fusion == "scores":
@@ -55,14 +55,16 @@ def fuse(rgb: F32, flow: F32, calibration: Calibration) -> Probabilities:
     )
 
 
-def rgb_alone(rgb: F32, calibration: Calibration) -> tuple[F32, float]:
-    """Scores [C] of the RGB stream -> its probabilities where there is no flow, their entropy."""
+def rgb_alone(rgb: F32, calibration: Calibration) -> tuple[F32, NDArray[np.float64]]:
+    """Scores [..., C] of the RGB stream -> its probabilities where there is no flow, their
+    entropies [...].
+    """
     p_rgb = softmax(rgb / calibration.rgb)
     return p_rgb.astype(np.float32), _entropy(p_rgb)
 
 
-def _entropy(probabilities: NDArray[np.float64]) -> float:
-    return float(-np.sum(probabilities * _log(probabilities)))
+def _entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(-np.sum(probabilities * _log(probabilities), axis=-1))
 
 
 def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

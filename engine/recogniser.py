@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -128,8 +129,11 @@ class Recogniser:
         stage_ms = {**seen.stage_ms, "head": seen.stage_ms["head"] + reentry_ms}
         spatial_rgb = seen.attention["rgb"]
         spatial_flow = dict(zip(has_flow, seen.attention.get("flow", ()), strict=True))
+        answers = self._answers(cameras)
         return [
-            self._recognition(sample, camera, spatial_rgb[i], spatial_flow.get(i), stage_ms)
+            self._recognition(
+                sample, camera, answers[i], spatial_rgb[i], spatial_flow.get(i), stage_ms
+            )
             for i, (sample, camera) in enumerate(zip(samples, cameras, strict=True))
         ]
 
@@ -170,43 +174,68 @@ class Recogniser:
             )
             left = [max(0, count - 1) for count in left]
 
+    def _answers(self, cameras: Sequence[_Camera]) -> list[_Answer]:
+        """Each camera's, all of them computed at once: row by row would take longer than a GPU."""
+        scores = np.stack([camera.rgb.scores() for camera in cameras])
+        both = [i for i, camera in enumerate(cameras) if camera.has_both]
+        alone = [i for i, camera in enumerate(cameras) if not camera.has_both]
+        answers: dict[int, _Answer] = {}
+        if both:
+            flow = np.stack([cameras[i].flow.scores() for i in both])
+            found = fuse(scores[both], flow, self._manifest.calibration)
+            rows = zip(found.fused, found.rgb, found.flow, found.entropy.tolist(), strict=True)
+            answers |= {i: _Answer(*row) for i, row in zip(both, rows, strict=True)}
+        if alone:
+            p, entropy = rgb_alone(scores[alone], self._manifest.calibration)
+            rows_alone = zip(p, entropy.tolist(), strict=True)
+            for i, (row, nats) in zip(alone, rows_alone, strict=True):
+                answers[i] = _Answer(row, row, None, nats)
+        return [answers[i] for i in range(len(cameras))]
+
     def _recognition(
         self,
         sample: Sample,
         camera: _Camera,
+        answer: _Answer,
         spatial_rgb: F32,
         spatial_flow: F32 | None,
         stage_ms: dict[str, float],
     ) -> Recognition:
-        manifest, scores = self._manifest, camera.rgb.scores()
-        temporal = [camera.rgb.temporal_attention()]
-        if camera.has_both:
-            both = fuse(scores, camera.flow.scores(), manifest.calibration)
-            p, p_rgb, p_flow, entropy = both.fused, both.rgb, both.flow, both.entropy
-            temporal.append(camera.flow.temporal_attention())
+        manifest = self._manifest
+        temporal = camera.rgb.temporal_attention()
+        if answer.flow is None:
+            spatial_flow = None
         else:
-            p, entropy = rgb_alone(scores, manifest.calibration)
-            p_rgb, p_flow, spatial_flow = p, None, None
+            temporal = (temporal + camera.flow.temporal_attention()) / np.float32(2)
         fill = min(camera.rgb.samples, manifest.window_samples) / manifest.window_samples
         shed = camera.window.count(_SHED)
         return Recognition(
             camera=sample.camera,
             epoch=sample.epoch,
             tick=sample.tick,
-            probabilities=p,
-            p_rgb=p_rgb,
-            p_flow=p_flow,
-            temporal_attention=np.mean(temporal, axis=0, dtype=np.float32),
+            probabilities=answer.fused,
+            p_rgb=answer.rgb,
+            p_flow=answer.flow,
+            temporal_attention=temporal,
             spatial_rgb=spatial_rgb,
             spatial_flow=spatial_flow,
             fill=fill,
             complete=fill == 1 and not shed,
             repeated=camera.window.count(_REPEATED) + shed,
             shed=shed,
-            abstain=abstains(p, manifest.abstain_below),
-            entropy=entropy,
+            abstain=abstains(answer.fused, manifest.abstain_below),
+            entropy=answer.entropy,
             stage_ms=dict(stage_ms),
         )
+
+
+class _Answer(NamedTuple):
+    """Probabilities [C]; flow is None where RGB speaks alone."""
+
+    fused: F32
+    rgb: F32
+    flow: F32 | None
+    entropy: float
 
 
 _FRESH, _REPEATED, _SHED = range(3)

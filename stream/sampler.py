@@ -58,7 +58,7 @@ class Sampler:
         self.epoch_reason: Reason | None = None
         self.dropped: dict[str, int] = {"thinned": 0}
         self.repeated = 0
-        self._manifest = manifest
+        self._grid = manifest.grid
         self._open_sight = open_sight
         self._sight: Sight | None = None
         self._sees: tuple[int, int] | None = None  # width and height that the sight is for
@@ -67,7 +67,7 @@ class Sampler:
         self._pairs_missing = 0  # of the stack that ends at the newest tick
         self._monotonic_ns = monotonic_ns
         self._max_gap_ns = round(max_gap_s * SECOND_NS)
-        self._sequencer = GridSequencer(manifest.grid, max_gap_s)
+        self._sequencer = GridSequencer(self._grid, max_gap_s)
         self._newest: SourceFrame | None = None  # the newest grid frame
         self._tick = 0
         self._arrived_ns = (0, 0)  # of the last two frames
@@ -154,8 +154,8 @@ class Sampler:
         for tick in range(first_tick + 1, first_tick + ticks + 1):
             self._has_pair()
             self._sight.repeat(tick)
-            if self._manifest.grid.is_sample(tick):
-                late_ns = round((tick - first_tick) * self._manifest.grid.step_ns)
+            if self._grid.is_sample(tick):
+                late_ns = round((tick - first_tick) * self._grid.step_ns)
                 capture_ns = last.captured_at_ns + late_ns
                 samples.append(self._sample(last, tick, capture_ns, arrived_ns, repeated=True))
         return samples
@@ -164,7 +164,7 @@ class Sampler:
         with_flow = self._has_pair()
         self._sight_for((frame.width, frame.height)).add(tick, frame.image(), with_flow=with_flow)
         self._newest, self._tick = frame, tick
-        if not self._manifest.grid.is_sample(tick):
+        if not self._grid.is_sample(tick):
             return []
         return [self._sample(frame, tick, frame.captured_at_ns, arrived_ns, repeated=False)]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 
 from stream.messaging.messages import Shed
-from stream.rate import Rate
+from stream.rate import RATE_OVER_S, Rate
 
 OVERLOADED_SHARE = 0.05  # of the samples of the last seconds, lost
 RECOVERED_AFTER_S = 10.0  # without any loss
@@ -52,7 +52,8 @@ class Overload:
         if self.active:
             changed = now_ns - self.last_shed_ns >= RECOVERED_AFTER_S * _SECOND_NS
         else:
-            changed = self.share(now_ns) >= OVERLOADED_SHARE
+            lately = now_ns - self.last_shed_ns < (RATE_OVER_S + 1) * _SECOND_NS
+            changed = lately and self.share(now_ns) >= OVERLOADED_SHARE
         self.active ^= changed
         return changed
 

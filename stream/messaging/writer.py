@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import cv2
@@ -39,7 +39,7 @@ def shortest(probabilities: F32) -> tuple[float, ...]:
 
     A softmax may end one rounding step above 1; what is published does not.
     """
-    return tuple(float(text) for text in np.minimum(probabilities, 1.0).astype(str))
+    return tuple(map(float, map(str, np.minimum(probabilities, np.float32(1)))))
 
 
 class Writer:
@@ -76,6 +76,7 @@ class Writer:
         manifest = self._manifest
         frames = round(recognition.fill * manifest.window_samples)
         window_ns = round((frames - 1) * manifest.sample_every * 1e9 / manifest.grid_fps)
+        probabilities = shortest(recognition.probabilities)
         return Prediction(
             **self._envelope.fields("prediction", recognition.camera, recognition.epoch),
             time=Time(
@@ -95,8 +96,8 @@ class Writer:
             ),
             dropped=dict(sample.dropped),
             modality="rgb" if recognition.p_flow is None else "rgb+flow",
-            probabilities=shortest(recognition.probabilities),
-            top=self._top(recognition),
+            probabilities=probabilities,
+            top=self._top(recognition, probabilities),
             abstain=recognition.abstain,
             entropy=recognition.entropy,
             attention=Attention(temporal=shortest(recognition.temporal_attention)),
@@ -137,19 +138,18 @@ class Writer:
             **facts(event),
         )
 
-    def _top(self, recognition: Recognition) -> tuple[TopLabel, ...]:
-        p, p_rgb = shortest(recognition.probabilities), shortest(recognition.p_rgb)
-        p_flow = None if recognition.p_flow is None else shortest(recognition.p_flow)
+    def _top(self, recognition: Recognition, p: Sequence[float]) -> tuple[TopLabel, ...]:
         # Stable, so that equal probabilities keep the classes' order on every machine.
         order = np.argsort(-recognition.probabilities, kind="stable")[:TOP]
+        p_rgb = shortest(recognition.p_rgb[order])
+        p_flow: Sequence[float | None] = (
+            [None] * len(order)
+            if recognition.p_flow is None
+            else shortest(recognition.p_flow[order])
+        )
         return tuple(
-            TopLabel(
-                label=self._manifest.classes[i],
-                p=p[i],
-                p_rgb=p_rgb[i],
-                p_flow=None if p_flow is None else p_flow[i],
-            )
-            for i in order
+            TopLabel(label=self._manifest.classes[i], p=p[i], p_rgb=by_rgb, p_flow=by_flow)
+            for i, by_rgb, by_flow in zip(order.tolist(), p_rgb, p_flow, strict=True)
         )
 
     def _latency(

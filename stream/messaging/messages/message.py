@@ -7,6 +7,7 @@ are float32 in their shortest decimal form: read as float32 they come back bit f
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,8 +22,12 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 def utc(time_ns: int) -> str:
     """UTC nanoseconds since 1970 as RFC 3339 with microseconds."""
     seconds, rest_ns = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
+    return f"{_to_the_second(seconds)}.{rest_ns // 1000:06d}Z"
+
+
+@lru_cache(maxsize=64)  # a message tells of times that lie close to each other
+def _to_the_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def time_ns(text: str) -> int:
