@@ -13,6 +13,8 @@ from engine.sight import Eyes
 STEPS_S = 1.0  # how long each batch size is measured
 FEWEST_STEPS = 3
 FRAMES_OF = (1, 16)  # cameras, whose frames are measured together: beyond, a GPU gains less
+# Of the one core that an interpreter runs on: docs/results.md, "What the interpreter costs".
+INTERPRETER_FRAME_MS, INTERPRETER_PREDICTION_MS = 0.2, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ def cameras_held(
         if size == min(cost.step_ms) or 1000 / busy_ms >= size:
             held = max(held, 1000 / busy_ms)
     return held
+
+
+def cameras_of_one_daemon(sent: Sent, prediction_hz: float) -> float:
+    """How many such sources keep one daemon's interpreter just busy, on whatever machine.
+
+    It runs one thread at a time, so that neither cores nor a GPU help.
+    """
+    return 1000 / (INTERPRETER_FRAME_MS * sent.fps + INTERPRETER_PREDICTION_MS * prediction_hz)
 
 
 def measure_steps(recogniser: Recogniser, sample: Sample) -> dict[int, float]:

@@ -15,7 +15,14 @@ from typing import TypeVar
 
 from engine.machine import describe_machine
 from stream.agreement import measure_agreement
-from stream.capacity import Cost, Sent, cameras_held, measure_frames, measure_steps
+from stream.capacity import (
+    Cost,
+    Sent,
+    cameras_held,
+    cameras_of_one_daemon,
+    measure_frames,
+    measure_steps,
+)
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
@@ -262,6 +269,13 @@ def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> N
         f"{int(cameras)} such cameras of {sent.fps:.0f} fps"
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
+    of_one = cameras_of_one_daemon(sent, opening.manifest.prediction_hz)
+    if cameras > of_one:
+        _say(
+            "",
+            f"about {int(of_one)} of them by one daemon, whose Python runs one thread at a time;"
+            " run several for more, each with a node of its own",
+        )
     if cameras < 1:
         slow = _is_on_cores(engine) and engine.graphs.precision == "fp32"
         faster = [each for each in ("bf16", "int8") if slow and opening.bundle.offers(each)]

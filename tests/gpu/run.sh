@@ -24,13 +24,19 @@ for name in ("numpy", "cv2", "pytest", "pytest_timeout", "pycuda", "cuda.binding
 PYTHON
 
 echo "== tests"
-timeout 260 "$PYTHON" -m pytest -m gpu tests/gpu -q -rs
+timeout 240 "$PYTHON" -m pytest -m gpu tests/gpu -q -rs
 tests=$?
 
+benchmark() { # seconds, module, options
+    timeout "$1" "$PYTHON" -m "tests.gpu.benchmark_$2" "${@:3}" || echo "benchmark_$2 failed"
+}
 echo "== TV-L1"
-timeout 100 "$PYTHON" -m tests.gpu.benchmark_tvl1 || echo "the benchmark of TV-L1 failed"
-
+benchmark 60 tvl1
 echo "== a prediction"
-timeout 110 "$PYTHON" -m tests.gpu.benchmark_hop || echo "the benchmark of a prediction failed"
+benchmark 70 hop
+echo "== the CNNs"
+benchmark 60 graphs
+echo "== 64 cameras in real time"
+benchmark 45 load --cameras 64 --seconds 30
 
 exit "$tests"

@@ -5,7 +5,14 @@ import pytest
 
 from engine.flow.open import open_flow
 from stream import capacity, check
-from stream.capacity import Cost, Sent, cameras_held, measure_frames, measure_steps
+from stream.capacity import (
+    Cost,
+    Sent,
+    cameras_held,
+    cameras_of_one_daemon,
+    measure_frames,
+    measure_steps,
+)
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import SourceError
 from stream.host_sight import HostSight
@@ -68,6 +75,22 @@ def test_an_accelerator_computes_beside_the_cores_and_either_may_be_the_limit():
     costs = {1: 3.0, 8: 0.75, 32: 0.5, 128: 0.4}
     assert cameras_held(sent, Cost(4.0, costs), **machine) == pytest.approx(80)  # cores
     assert cameras_held(sent, Cost(4.0, {1: 3.0}), **machine) == pytest.approx(1000 / 15)
+
+
+def test_one_daemon_serves_what_its_interpreter_has_time_for():
+    sent = Sent(25.0, None, 0.0)
+    # 25 frames of 0.2 ms and 25 or 5 predictions of 0.5 ms are 17.5 and 7.5 ms a second.
+    assert cameras_of_one_daemon(sent, 25) == pytest.approx(1000 / 17.5)
+    assert cameras_of_one_daemon(sent, 5) == pytest.approx(1000 / 7.5)
+
+
+@pytest.mark.parametrize(("sample_ms", "several"), [(0.01, True), (20.0, False)])
+def test_it_says_when_a_machine_holds_more_than_one_daemon_serves(capsys, sample_ms, several):
+    graphs = SimpleNamespace(device="cuda", precision="fp16")
+    opening = SimpleNamespace(manifest=small_manifest(), bundle=None)
+    cost, engine = Cost(sample_ms, {1: 0.01}), SimpleNamespace(graphs=graphs)
+    check._say_capacity(Sent(25.0, None, 0.01), cost, opening, engine)
+    assert ("run several for more" in capsys.readouterr().out) is several
 
 
 def test_each_batch_size_is_measured_by_the_prediction_and_leaves_nothing_behind(monkeypatch):
