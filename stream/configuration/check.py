@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from stream import region, zoom
 from stream import url as urls
@@ -12,9 +13,11 @@ from stream.errors import ConfigError
 from stream.events.evidence import EvidenceConfig
 from stream.events.rule import check_rules
 from stream.operations.address import Address
+from stream.region import Point
 
 _NAME = re.compile(r"[a-z0-9_-]+")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what an Authorization header may hold
+_LOOKED_AT_PX = (224, 224)  # a region that no pixel of such a picture belongs to shows nothing
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
@@ -44,6 +47,8 @@ def check(config: Config) -> None:
         ):
             if given is not None and (problem := problem_with(given)) is not None:
                 raise ConfigError(f"{path}.{key}: {problem}")
+        if camera.region is not None and camera.zoom is not None:
+            _check_region_is_seen(f"{path}.region", camera.region, camera.zoom)
         _check_url(f"{path}.url", camera.url)
     for key in ("answers", "keys"):
         if getattr(config.publish, key) == "":
@@ -59,6 +64,15 @@ def check(config: Config) -> None:
     if not (math.isfinite(config.events.keep_days) and config.events.keep_days >= 0):
         raise ConfigError(
             f"events.keep_days: must be a number of days from 0, not {config.events.keep_days}"
+        )
+
+
+def _check_region_is_seen(path: str, seen: Sequence[Point], part: Sequence[Point]) -> None:
+    within = zoom.Zoom.around(part).points(seen)
+    if region.Region(within, _LOOKED_AT_PX).outside.all():
+        raise ConfigError(
+            f"{path}: lies outside of the camera's zoom, so that nothing would be seen; let both "
+            "have something of the picture in common, or leave one out"
         )
 
 

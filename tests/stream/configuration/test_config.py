@@ -236,6 +236,14 @@ def test_a_zoom_to_nothing_is_named(tmp_path: Path) -> None:
     assert config.cameras[0].zoom == ((0.5, 0.5), (1.0, 1.0))
 
 
+def test_a_region_outside_of_the_zoom_is_named(tmp_path: Path) -> None:
+    left = "region = [[0, 0], [0.4, 0], [0.4, 1], [0, 1]]\n"
+    said = refusal(tmp_path, f"{CAMERA}{left}zoom = [[0.5, 0.5], [1, 1]]\n")
+    assert said.startswith("camera[0].region: lies outside of the camera's zoom"), said
+    # These have a strip of the picture in common.
+    load(tmp_path, f"{CAMERA}{left}zoom = [[0.3, 0.5], [0.8, 1]]\n")
+
+
 def test_rules_come_from_the_file(tmp_path: Path) -> None:
     rule = '[[rule]]\nname = "fall"\nlabels = ["fall", "trip"]\n'
     night = '[rule.schedule]\ndays = ["fri"]\nfrom = "22:00"\nto = "06:00"\n'
