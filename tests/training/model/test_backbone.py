@@ -15,7 +15,6 @@ from training.model.backbone import (
     IMAGENET_RANGE,
     UNIT_RANGE,
     Backbone,
-    EndPaddedConv2d,
     build_backbone,
     cross_modality_start,
     level_filters,
@@ -44,24 +43,6 @@ def test_map_has_the_documented_width_and_a_32nd_of_the_side(name: str) -> None:
 def test_unknown_backbone_names_the_known_ones() -> None:
     with pytest.raises(WeightsError, match=r"'alexnet'.*resnet152.*mobilenet_v2"):
         build_backbone("alexnet")
-
-
-@pytest.mark.parametrize(
-    ("side", "first", "last"),
-    [
-        # Kernel of ones, stride 2, picture of ones. An even side is padded at its end only, so
-        # the first output sees 3x3 pixels and the last 2x2; an odd one at both: 2x2 and 2x2.
-        (4, 9.0, 4.0),
-        (5, 4.0, 4.0),
-    ],
-)
-def test_tensorflows_padding_lies_at_the_end(side: int, first: float, last: float) -> None:
-    conv = EndPaddedConv2d(1, 1, 3, stride=2, padding=1, bias=False)
-    with torch.no_grad():
-        conv.weight.fill_(1.0)
-        found = conv(torch.ones(1, 1, side, side))[0, 0]
-    assert found.shape == ((side + 1) // 2, (side + 1) // 2)
-    assert (found[0, 0].item(), found[-1, -1].item()) == (first, last)
 
 
 def test_a_tensorflow_backbone_is_torchvisions_seen_from_the_other_end(tmp_path: Path) -> None:
