@@ -14,7 +14,7 @@ STEPS_S = 1.0  # how long each batch size is measured
 FEWEST_STEPS = 3
 FRAMES_OF = (1, 16)  # cameras, whose frames are measured together: beyond, a GPU gains less
 # Of the one core that an interpreter runs on: docs/results.md, "What the interpreter costs".
-INTERPRETER_FRAME_MS, INTERPRETER_PREDICTION_MS = 0.2, 0.5
+INTERPRETER_FRAME_MS, INTERPRETER_PREDICTION_MS = 0.3, 0.4
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from engine.manifest import Manifest
 from stream.configuration.config import CameraConfig
@@ -45,6 +46,7 @@ class CaptureThread:
         on_status: called from the capture thread (from `supervise` for a thread given up).
         wants_flow: whether the flow stream is wanted at the moment.
         packets: takes the camera's encoded packets; None where nobody wants them.
+        turns: held while a frame becomes a sample, so that not all cameras' threads do so at once.
         epoch: the first stream epoch's number.
         open_source: makes the source; tests give their own.
     """
@@ -59,6 +61,7 @@ class CaptureThread:
         on_status: Callable[[StatusChange], object],
         wants_flow: Callable[[], bool] = lambda: True,
         packets: PacketTap | None = None,
+        turns: AbstractContextManager[object] = nullcontext(),  # noqa: B008  (it holds nothing)
         epoch: int = 0,
         open_source: Callable[[str, SourceOptions], Source] = open_source,
         backoff: Backoff | None = None,
@@ -70,6 +73,7 @@ class CaptureThread:
         self.queue = queue
         self._on_status = on_status
         self._packets = packets
+        self._turns = turns
         self._open_source = open_source
         self._backoff = Backoff() if backoff is None else backoff
         self._budget = RestartBudget() if budget is None else budget
@@ -218,7 +222,8 @@ class CaptureThread:
                 self._sampler.count_dropped("late", 1)
                 return True
             epoch = self._sampler.epoch
-            samples = self._sampler.push(frame)
+            with self._turns:
+                samples = self._sampler.push(frame)
         if is_first:
             self._backoff.connected()
             self._reconnects += self._was_live

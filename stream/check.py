@@ -269,12 +269,12 @@ def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> N
         f"{int(cameras)} such cameras of {sent.fps:.0f} fps"
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
-    of_one = cameras_of_one_daemon(sent, opening.manifest.prediction_hz)
-    if cameras > of_one:
+    of_one = int(cameras_of_one_daemon(sent, opening.manifest.prediction_hz))
+    if int(cameras) > of_one:
         _say(
             "",
-            f"about {int(of_one)} of them by one daemon, whose Python runs one thread at a time;"
-            " run several for more, each with a node of its own",
+            f"{of_one} of them at most by one daemon, whose Python runs one thread at a time; run"
+            " several for more, each with its own node, publish, http and events.store",
         )
     if cameras < 1:
         slow = _is_on_cores(engine) and engine.graphs.precision == "fp32"

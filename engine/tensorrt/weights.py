@@ -8,7 +8,7 @@ from engine.errors import DeviceMissing
 
 
 def plain_weights(model: bytes) -> bytes:
-    """The same graph, with each stored weight that a Cast follows stored as what it is cast to.
+    """The same graph, with weights that are stored as fp16 and cast to fp32 stored as fp32, too.
 
     A bundle stores its large weights as fp16, to be small. To the parser a cast is a layer, so that
     a convolution has no weights, but an input that is known when it runs.
@@ -28,15 +28,12 @@ def plain_weights(model: bytes) -> bytes:
         text = onnx.load_from_string(model)
     except DecodeError:
         return model
-    stored = {each.name: each for each in text.graph.initializer}
-    casts = [node for node in text.graph.node if node.op_type == "Cast" and node.input[0] in stored]
-    for cast in casts:
-        [to] = [each.i for each in cast.attribute if each.name == "to"]
-        kind = onnx.helper.tensor_dtype_to_np_dtype(to)
-        weights = onnx.numpy_helper.to_array(stored[cast.input[0]]).astype(np.dtype(kind))
-        text.graph.initializer.append(onnx.numpy_helper.from_array(weights, cast.output[0]))
-        text.graph.node.remove(cast)
-    taken = {name for node in text.graph.node for name in node.input}
-    for name in {cast.input[0] for cast in casts} - taken:
-        text.graph.initializer.remove(stored[name])
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    stored = {each.name: each for each in text.graph.initializer if each.data_type == half}
+    for node in list(text.graph.node):
+        if node.op_type != "Cast" or node.input[0] not in stored or node.attribute[0].i != single:
+            continue
+        weights = onnx.numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
+        text.graph.initializer.append(onnx.numpy_helper.from_array(weights, node.output[0]))
+        text.graph.node.remove(node)
     return bytes(text.SerializeToString())

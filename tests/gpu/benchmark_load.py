@@ -2,16 +2,18 @@
 
     python -m tests.gpu.benchmark_load --cameras 160 [--bundle NAME|PATH] [--seconds 60]
 
-Each camera has a frame of 640x480 every 1/25 s (whatever the bundle's grid says), and a prediction
-as often as the bundle makes one. Cameras are spread over the time between two frames in eighths,
-each of which is one batch. Frames are written by some threads, as in `benchmark_hop`. A latency is
-from when a frame was due to its prediction in the host's memory. A line every ten seconds.
+Each camera has frames of 640x480 as often as the bundle's grid has ticks, and a prediction as often
+as the bundle makes one. Cameras are spread over the time between two frames in eighths, each of
+which is one batch; where the bundle doesn't predict at every frame, all do at the same one. Frames
+are written by some threads, as in `benchmark_hop`. A latency is from when a frame was due to its
+prediction in the host's memory. A line every ten seconds, and one for what is left.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
@@ -56,34 +58,44 @@ def main() -> None:
     )
     print("seconds  predictions/s  p50 ms  p99 ms  worst ms  busy  GPU free MB  process MB")
     turn_s = 1 / manifest.grid_fps / PHASES
-    start = line = time.perf_counter()
-    latencies_ms, busy_s, turns = [], 0.0, 0
-    while (now := time.perf_counter()) < start + given.seconds:
-        due = start + turns * turn_s
-        if now < due:
-            time.sleep(due - now)
+    start, turns, span = time.perf_counter(), 0, Span()
+    while (due := start + turns * turn_s) < start + given.seconds:
+        time.sleep(max(0.0, due - time.perf_counter()))
         began = time.perf_counter()
         part = parts[turns % PHASES]
         part.look()
         if part.tick % manifest.sample_every == 0:
             found = part.recognise()
-            latencies_ms += [1e3 * (time.perf_counter() - due)] * len(found)
-        busy_s += time.perf_counter() - began
+            span.latencies_ms += [1e3 * (time.perf_counter() - due)] * len(found)
+        span.busy_s += time.perf_counter() - began
         turns += 1
-        if time.perf_counter() >= line + LINE_S:
-            took_s = time.perf_counter() - line
-            p50, p99, worst = np.percentile(latencies_ms, (50, 99, 100))
-            with open_gpu().current():
-                free_mb = open_gpu().free_bytes() / 1e6
-            used_mb = psutil.Process().memory_info().rss / 1e6
-            print(
-                f"{time.perf_counter() - start:7.0f}  {len(latencies_ms) / took_s:13.0f}  "
-                f"{p50:6.1f}  {p99:6.1f}  {worst:8.1f}  {busy_s / took_s:4.0%}  {free_mb:11.0f}  "
-                f"{used_mb:10.0f}",
-                flush=True,
-            )
-            latencies_ms, busy_s, line = [], 0.0, time.perf_counter()
+        if turns * turn_s >= span.number * LINE_S or (turns + 1) * turn_s > given.seconds:
+            span = span.said(time.perf_counter() - start)
     graphs.close()
+
+
+@dataclass
+class Span:
+    """What happened since the last line. number: of the line that it will be, from 1."""
+
+    number: int = 1
+    begun: float = field(default_factory=time.perf_counter)
+    latencies_ms: list[float] = field(default_factory=list)
+    busy_s: float = 0.0
+
+    def said(self, seconds: float) -> Span:
+        """Print it, and begin the next one. seconds: since the start."""
+        took_s = time.perf_counter() - self.begun
+        p50, p99, worst = np.percentile(self.latencies_ms or [np.nan], (50, 99, 100))
+        with open_gpu().current():
+            free_mb = open_gpu().free_bytes() / 1e6
+        used_mb = psutil.Process().memory_info().rss / 1e6
+        print(
+            f"{seconds:7.0f}  {len(self.latencies_ms) / took_s:13.0f}  {p50:6.1f}  {p99:6.1f}  "
+            f"{worst:8.1f}  {self.busy_s / took_s:4.0%}  {free_mb:11.0f}  {used_mb:10.0f}",
+            flush=True,
+        )
+        return Span(self.number + 1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ class Rig:
         url: str = "rtsp://user:s3cret@camera.example/1",
         live: bool = True,
         budget: RestartBudget | None = None,
+        turns: AbstractContextManager[object] | None = None,
         **camera: object,
     ) -> None:
         self.changes: list[StatusChange] = []
@@ -68,7 +70,9 @@ class Rig:
             self.sources.append(source)
             return source
 
-        extra = {"open_source": open_scripted} if scripts else {}
+        extra: dict[str, object] = {"open_source": open_scripted} if scripts else {}
+        if turns is not None:
+            extra["turns"] = turns
         self.thread = CaptureThread(
             CameraConfig(name="hall", url=url, **camera),  # type: ignore[arg-type]
             manifest=small_manifest(),
@@ -247,6 +251,39 @@ def test_one_bad_camera_disturbs_no_other() -> None:
         bad.thread.join(PATIENCE_S)
         good.wait_for("live")
         assert good.thread.is_alive()
+
+
+class Turns(AbstractContextManager["Turns"]):
+    """One camera's at a time. most: how many had theirs at once; taken: how many did so far."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.most, self.taken = threading.Lock(), 0, 0, 0
+
+    def __enter__(self) -> Turns:
+        self.lock.acquire()
+        self.inside += 1
+        self.taken += 1
+        self.most = max(self.most, self.inside)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.inside -= 1
+        self.lock.release()
+
+
+def test_cameras_take_turns_and_a_silent_one_holds_nobody() -> None:
+    turns, ticks = Turns(), range(5)
+    shown = then(play(*ticks), silence)
+    with (
+        Rig(silence, turns=turns),
+        Rig(shown, turns=turns) as hall,
+        Rig(shown, turns=turns) as yard,
+    ):
+        deadline_s = time.monotonic() + PATIENCE_S
+        while turns.taken < 2 * len(ticks) and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+    assert (turns.taken, turns.most) == (2 * len(ticks), 1)
+    assert hall.ticks() == yard.ticks() == [(0, tick) for tick in ticks]
 
 
 def test_a_thread_that_never_comes_back_is_replaced() -> None:

@@ -79,9 +79,9 @@ def test_an_accelerator_computes_beside_the_cores_and_either_may_be_the_limit():
 
 def test_one_daemon_serves_what_its_interpreter_has_time_for():
     sent = Sent(25.0, None, 0.0)
-    # 25 frames of 0.2 ms and 25 or 5 predictions of 0.5 ms are 17.5 and 7.5 ms a second.
+    # 25 frames of 0.3 ms and 25 or 5 predictions of 0.4 ms are 17.5 and 9.5 ms a second.
     assert cameras_of_one_daemon(sent, 25) == pytest.approx(1000 / 17.5)
-    assert cameras_of_one_daemon(sent, 5) == pytest.approx(1000 / 7.5)
+    assert cameras_of_one_daemon(sent, 5) == pytest.approx(1000 / 9.5)
 
 
 @pytest.mark.parametrize(("sample_ms", "several"), [(0.01, True), (20.0, False)])
