@@ -46,7 +46,7 @@ class CaptureThread:
         on_status: called from the capture thread (from `supervise` for a thread given up).
         wants_flow: whether the flow stream is wanted at the moment.
         packets: takes the camera's encoded packets; None where nobody wants them.
-        turns: held while a frame becomes a sample, so that not all cameras' threads do so at once.
+        turns: gives what is held while a frame becomes a sample: not all cameras' may at once.
         epoch: the first stream epoch's number.
         open_source: makes the source; tests give their own.
     """
@@ -61,7 +61,7 @@ class CaptureThread:
         on_status: Callable[[StatusChange], object],
         wants_flow: Callable[[], bool] = lambda: True,
         packets: PacketTap | None = None,
-        turns: AbstractContextManager[object] = nullcontext(),  # noqa: B008  (it holds nothing)
+        turns: Callable[[], AbstractContextManager[object]] = nullcontext,
         epoch: int = 0,
         open_source: Callable[[str, SourceOptions], Source] = open_source,
         backoff: Backoff | None = None,
@@ -222,7 +222,7 @@ class CaptureThread:
                 self._sampler.count_dropped("late", 1)
                 return True
             epoch = self._sampler.epoch
-            with self._turns:
+            with self._turns():
                 samples = self._sampler.push(frame)
         if is_first:
             self._backoff.connected()

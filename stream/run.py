@@ -6,9 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore, Event
+from threading import Event
 
-from engine.machine import describe_machine
 from engine.recogniser import Recogniser
 from stream.batching import Batcher
 from stream.cameras import Cameras, check_sources
@@ -35,7 +34,6 @@ from stream.sources.source import SourceOptions
 from stream.version import version, versions
 
 POLL_S = 0.1
-_HANDING_OVER = 2  # cameras at once: one fills its slot while another's Python runs
 
 _log = logging.getLogger(__name__)
 
@@ -89,10 +87,6 @@ def _make_capture(
     shedding: Shedding,
 ) -> Callable[[CameraConfig, int], CaptureThread]:
     capacity = queue_capacity(opening.manifest.prediction_hz)
-    # Where all threads run that have something to do, those that come after the cameras' get no
-    # turn of the interpreter, and all is late.
-    on_gpu = opening.flow_device == "cuda"  # where a thread only hands its frame over
-    turns = BoundedSemaphore(_HANDING_OVER if on_gpu else describe_machine().cores)
 
     def make(camera: CameraConfig, epoch: int) -> CaptureThread:
         realtime = bool(camera.realtime)
@@ -105,7 +99,7 @@ def _make_capture(
             on_status=inbox.put,
             wants_flow=shedding.wants_flow,
             packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
-            turns=turns,
+            turns=sights.turns,
             epoch=epoch,
         )
 

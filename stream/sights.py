@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from threading import BoundedSemaphore
 
 from engine.errors import EngineError
 from engine.flow.estimator import FlowEstimator
+from engine.machine import describe_machine
 from engine.manifest import FlowEntry, Manifest
 from engine.sight import Eyes, Sight
 from stream.configuration.config import CameraConfig
@@ -14,6 +17,8 @@ from stream.host_sight import HostSight
 from stream.region import Point, Region
 from stream.sampler import OpenSight
 from stream.zoom import Zoom, ZoomedSight
+
+_HANDING_OVER = 2  # cameras at once: one fills its slot while another's Python runs
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +47,16 @@ class Sights:
         self._flow_entry = flow_entry
         self._open_flow = open_flow
         self._handed_over = handed_over
+        self._on_host = BoundedSemaphore(describe_machine().cores)
+        self._handing_over = BoundedSemaphore(_HANDING_OVER)
+
+    def turns(self) -> AbstractContextManager[object]:
+        """To be held by a camera's thread while it makes a sample of a frame.
+
+        Where all threads run that have something to do, those that come after the cameras' get no
+        turn of the interpreter, and all is late.
+        """
+        return self._on_host if self.eyes is None else self._handing_over
 
     def opener(self, camera: CameraConfig) -> OpenSight:
         """What opens the camera's sight for pictures of a size."""

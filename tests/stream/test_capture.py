@@ -72,7 +72,7 @@ class Rig:
 
         extra: dict[str, object] = {"open_source": open_scripted} if scripts else {}
         if turns is not None:
-            extra["turns"] = turns
+            extra["turns"] = lambda: turns
         self.thread = CaptureThread(
             CameraConfig(name="hall", url=url, **camera),  # type: ignore[arg-type]
             manifest=small_manifest(),

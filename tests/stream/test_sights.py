@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import DeviceFull
 from engine.flow.open import open_flow
+from engine.machine import describe_machine
 from engine.manifest import FlowEntry
 from stream.configuration.config import CameraConfig
 from stream.host_sight import HostSight
@@ -61,6 +62,18 @@ def test_with_eyes_it_is_on_the_gpu_for_each_size(sights):
     open_sight = sights.opener(camera())
     assert [open_sight((640, 480)), open_sight((320, 240))] == [1, 2]
     assert eyes.asked == [((640, 480), None, print), ((320, 240), None, print)]
+
+
+def test_as_many_cameras_as_cores_have_a_turn_and_two_where_the_gpu_makes_the_pictures(sights):
+    def most():
+        held = 0
+        while sights.turns().acquire(blocking=False):
+            held += 1
+        return held
+
+    assert most() == describe_machine().cores
+    sights.eyes = Eyes()
+    assert most() == 2
 
 
 def test_a_sight_sees_what_it_is_zoomed_to_and_the_region_of_that(sights):
