@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from stream.batching import Batcher
-from stream.capture import CaptureThread
+from stream.capturing import Capture
 from stream.configuration.config import CameraConfig
 from stream.health import CameraMonitor
+from stream.samples import SampleQueue
 from stream.shedding import Shedding
 from stream.sources.open import open_source
 from stream.sources.source import SourceOptions
@@ -24,8 +25,8 @@ class Cameras:
     """Begins to watch cameras, and ends it, while the others go on. For the main thread.
 
     Args:
-        make: a camera's thread, not started, and its queue with it; its first stream epoch is the
-            number given.
+        make: a camera's capture, not started, and where its samples will be; its first stream
+            epoch is the number given.
         batcher: takes samples out of every camera's queue.
         shedding: what is left out of all of them while the machine is too slow.
 
@@ -35,7 +36,7 @@ class Cameras:
 
     def __init__(
         self,
-        make: Callable[[CameraConfig, int], CaptureThread],
+        make: Callable[[CameraConfig, int], tuple[Capture, SampleQueue]],
         batcher: Batcher,
         shedding: Shedding,
     ) -> None:
@@ -43,17 +44,18 @@ class Cameras:
         self._make = make
         self._batcher = batcher
         self.shedding = shedding
-        self._captures: dict[str, CaptureThread] = {}
-        self._leaving: list[CaptureThread] = []  # asked to end; FFmpeg may hold them for a while
+        self._captures: dict[str, Capture] = {}
+        self._leaving: list[Capture] = []  # asked to end; FFmpeg may hold them for a while
         self._epochs: dict[str, int] = {}  # where a camera that comes back begins
         self._started = False
 
     def add(self, camera: CameraConfig) -> None:
         """Watches one more; where it was watched before, its stream epochs go on from there."""
         epoch = self._epochs.get(camera.name, 0)
-        capture = self._captures[camera.name] = self._make(camera, epoch)
+        capture, queue = self._make(camera, epoch)
+        self._captures[camera.name] = capture
         self.monitors[camera.name] = CameraMonitor(capture, epoch, self.shedding)
-        self._batcher.add(camera.name, capture.queue)
+        self._batcher.add(camera.name, queue)
         if self._started:
             capture.start()
 

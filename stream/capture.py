@@ -16,7 +16,7 @@ from stream.errors import ConfigError, Reason, SourceError
 from stream.frame import SourceFrame
 from stream.reconnect import Backoff, RestartBudget
 from stream.sampler import OpenSight, Sampler
-from stream.samples import SampleQueue
+from stream.samples import SampleSink
 from stream.sources.history import History
 from stream.sources.open import is_file, open_source
 from stream.sources.source import PacketTap, Source, SourceOptions, StreamInfo
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 class CaptureThread:
     """One camera's thread, `capture:<camera>`: opens, reads, samples, reconnects.
+    See `stream.capturing.Capture`.
 
     Whatever happens to this camera stays here: an error becomes a status, a bug is logged and the
     work started again within a budget. The main thread calls `supervise` about once a second; it
@@ -48,6 +49,7 @@ class CaptureThread:
         packets: takes the camera's encoded packets; None where nobody wants them.
         turns: gives what is held while a frame becomes a sample: not all cameras' may at once.
         epoch: the first stream epoch's number.
+        before: the numbers of a process that had the camera before, which go on.
         open_source: makes the source; tests give their own.
     """
 
@@ -57,12 +59,13 @@ class CaptureThread:
         *,
         manifest: Manifest,
         open_sight: OpenSight,
-        queue: SampleQueue,
+        queue: SampleSink,
         on_status: Callable[[StatusChange], object],
         wants_flow: Callable[[], bool] = lambda: True,
         packets: PacketTap | None = None,
         turns: Callable[[], AbstractContextManager[object]] = nullcontext,
         epoch: int = 0,
+        before: CaptureSnapshot | None = None,
         open_source: Callable[[str, SourceOptions], Source] = open_source,
         backoff: Backoff | None = None,
         budget: RestartBudget | None = None,
@@ -98,6 +101,11 @@ class CaptureThread:
         self._was_live = self._is_late = False
         self._arrivals_ns: deque[int] = deque(maxlen=256)
         self._history = History()
+        if before is not None:
+            self._received, self._reconnects = before.received, before.reconnects
+            self._was_live = before.received > 0
+            self._sampler.dropped |= before.dropped
+            self._sampler.repeated = before.repeated
 
     # --- what the main thread does ------------------------------------------------------------
 

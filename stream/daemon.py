@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -50,6 +51,7 @@ class Daemon:
         outside: subscribers, events, operators: opened, and closed by whoever opened it.
         reload: knows when the configuration is another one.
         meta: makes the meta message of a configuration.
+        other_processes: ids of those that work for it, whose memory counts.
 
     Attributes:
         show: what else is done with each message sent, such as drawing it.
@@ -68,6 +70,7 @@ class Daemon:
         outside: Outside,
         reload: Reload,
         meta: Callable[[Config], Meta],
+        other_processes: Callable[[], Sequence[int]] = tuple,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._stop = stop
@@ -83,6 +86,7 @@ class Daemon:
         self._evidence = outside.evidence
         self._reload = reload
         self._meta = meta
+        self._other_processes = other_processes
         self._ledger = outside.ledger
         self._systemd = outside.systemd
         self.show: Callable[[Message], None] = lambda message: None  # noqa: ARG005
@@ -259,10 +263,17 @@ class Daemon:
                     "results": self._inbox.depth,
                     "unstored": self._events.unstored,
                 },
-                memory=Memory(rss_bytes=self._process.memory_info().rss),
+                memory=Memory(rss_bytes=self._rss_bytes()),
                 last_seq=self._envelope.last_seq(),
             )
         )
+
+    def _rss_bytes(self) -> int:
+        size = int(self._process.memory_info().rss)
+        for pid in self._other_processes():
+            with suppress(psutil.Error):  # it has just died
+                size += psutil.Process(pid).memory_info().rss
+        return size
 
     def _publish_last_evidence(self) -> None:
         """What is kept of events that ended just now, or whose post-roll was waited for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.capture import CaptureThread
+from stream.capturing import Capture
 from stream.errors import Reason
 from stream.messaging.messages import CameraHealth, Rates, State
 from stream.rate import Rate
@@ -28,7 +28,7 @@ class CameraMonitor:
         epoch: the newest stream epoch that was told.
     """
 
-    def __init__(self, capture: CaptureThread, epoch: int, shedding: Shedding) -> None:
+    def __init__(self, capture: Capture, epoch: int, shedding: Shedding) -> None:
         self.name = capture.camera.name
         self.state: State = "connecting"
         self.reason: Reason | None = None

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
+from engine.machine import describe_machine
 from engine.recogniser import Recogniser
 from stream.batching import Batcher
 from stream.cameras import Cameras, check_sources
 from stream.capture import CaptureThread
+from stream.capturing import Capture
 from stream.configuration.config import CameraConfig, Config
 from stream.configuration.reload import Reload
 from stream.daemon import BEAT_EVERY_S, Daemon
@@ -25,6 +27,8 @@ from stream.messaging.writer import Writer
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
+from stream.processes.capture_processes import CaptureProcesses, processes_for
+from stream.processes.orders import Begin
 from stream.samples import SampleQueue, queue_capacity
 from stream.screen import ScreenThread, Terminal
 from stream.shedding import Shedding
@@ -66,16 +70,34 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
         batcher = Batcher({}, wakeup=wakeup)
         shedding = Shedding(rgb_alone=config.rgb_when_overloaded)
         sights = Sights(opening.manifest, opening.flow_entry, opening.open_flow, wakeup.set)
-        make = _make_capture(opening, sights, outside, inbox, wakeup, shedding)
-        cameras = Cameras(make, batcher, shedding)
-        for camera in config.cameras:
-            cameras.add(camera)
-        daemon = _daemon(reload, opening, sights, outside, inbox, cameras, batcher, stop)
-        if daemon is not None:
-            with _screen(show) as daemon.show:
-                daemon.run()
+        with _capture_processes(config, opening, shedding) as processes:
+            make = _make_capture(opening, sights, outside, inbox, wakeup, shedding, processes)
+            cameras = Cameras(make, batcher, shedding)
+            for camera in config.cameras:
+                cameras.add(camera)
+            daemon = _daemon(
+                reload, opening, sights, outside, inbox, cameras, batcher, stop, processes
+            )
+            if daemon is not None:
+                with _screen(show) as daemon.show:
+                    daemon.run()
     if daemon is not None and not stop.is_set():
         _report_ends(cameras)
+
+
+def _capture_processes(config: Config, opening: Opening, shedding: Shedding) -> CaptureProcesses:
+    cores, number = describe_machine().cores, config.capture_processes
+    if number is None:
+        number = processes_for(len(config.cameras), cores)
+    begin = Begin(
+        manifest=opening.manifest,
+        flow=opening.flow,
+        flow_entry=opening.flow_entry,
+        flow_device=opening.flow_device,
+        turns=cores,
+        log_level=logging.getLogger().level,
+    )
+    return CaptureProcesses(number, begin, shedding.wants_flow)
 
 
 def _make_capture(
@@ -85,23 +107,37 @@ def _make_capture(
     inbox: Inbox,
     wakeup: Event,
     shedding: Shedding,
-) -> Callable[[CameraConfig, int], CaptureThread]:
+    processes: CaptureProcesses,
+) -> Callable[[CameraConfig, int], tuple[Capture, SampleQueue]]:
     capacity = queue_capacity(opening.manifest.prediction_hz)
 
-    def make(camera: CameraConfig, epoch: int) -> CaptureThread:
+    def make(camera: CameraConfig, epoch: int) -> tuple[Capture, SampleQueue]:
         realtime = bool(camera.realtime)
         source = open_source(camera.url, SourceOptions(realtime=realtime))  # made, not opened
-        return CaptureThread(
+        queue = SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set)
+        packets = None if outside.evidence is None else outside.evidence.packets[camera.name]
+        if processes and queue.live:  # a file is read as fast as it is looked at, in this process
+            remote = processes.capture(
+                camera,
+                queue=queue,
+                on_status=inbox.put,
+                epoch=epoch,
+                open_sight=lambda: sights.of_scaled(camera),
+                packets=packets,
+            )
+            return remote, queue
+        thread = CaptureThread(
             camera,
             manifest=opening.manifest,
             open_sight=sights.opener(camera),
-            queue=SampleQueue(capacity, live=source.live or realtime, wakeup=wakeup.set),
+            queue=queue,
             on_status=inbox.put,
             wants_flow=shedding.wants_flow,
-            packets=None if outside.evidence is None else outside.evidence.packets[camera.name],
+            packets=packets,
             turns=sights.turns,
             epoch=epoch,
         )
+        return thread, queue
 
     return make
 
@@ -115,6 +151,7 @@ def _daemon(
     cameras: Cameras,
     batcher: Batcher,
     stop: Event,
+    processes: CaptureProcesses,
 ) -> Daemon | None:
     """The daemon with its engine open; None where it was asked to stop first."""
     config = reload.config
@@ -151,6 +188,7 @@ def _daemon(
         outside=outside,
         reload=reload,
         meta=lambda config: _meta(config, opening, model, envelope),
+        other_processes=lambda: processes.pids,
     )
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Condition
+from typing import Protocol
 
 from engine.arrays import U8
 from engine.recogniser import Sample
@@ -47,6 +48,27 @@ class StreamSample:
     truth: str | None
     dropped: Mapping[str, int]
     frame: U8 | None = None
+
+
+class SampleSink(Protocol):
+    """Where a capture thread puts its samples.
+
+    shed: samples that lost their payload here so far. depth: samples waiting.
+    """
+
+    @property
+    def shed(self) -> int: ...
+
+    @property
+    def depth(self) -> int: ...
+
+    def put(self, sample: StreamSample) -> bool:
+        """Hands over a sample; may wait. False (and the sample is lost) once it is closed."""
+        ...
+
+    def close(self) -> None:
+        """Whoever waits is let go."""
+        ...
 
 
 class SampleQueue:

@@ -85,6 +85,12 @@ class Sights:
 
         return open_sight
 
+    def of_scaled(self, camera: CameraConfig) -> Sight | None:
+        """What makes a camera's pictures of those that come resized, with grey outside of its
+        region; None where whoever resizes them does all the rest, too.
+        """
+        return self._on_gpu(camera, None, self._manifest.resize)
+
     def _on_gpu(
         self, camera: CameraConfig, region: Sequence[Point] | None, size: tuple[int, int]
     ) -> Sight | None:

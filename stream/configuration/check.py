@@ -59,6 +59,11 @@ def check(config: Config) -> None:
     if config.evidence is not None:
         _check_evidence(config.evidence, config)
     check_rules(config.rules, [camera.name for camera in config.cameras])
+    if config.capture_processes is not None and config.capture_processes < 0:
+        raise ConfigError(
+            f"capture_processes: must be 0 or more, not {config.capture_processes}; leave it out "
+            "to have it decided by the number of cameras"
+        )
     if not config.events.store:
         raise ConfigError("events.store: is empty; name a file, or leave it out")
     if not (math.isfinite(config.events.keep_days) and config.events.keep_days >= 0):

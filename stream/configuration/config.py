@@ -132,6 +132,8 @@ class Config(
 
     device, precision, flow: "auto" / None choose the best that this machine runs in real time.
     rgb_when_overloaded: give flow up where the machine stays too slow for both streams.
+    capture_processes: how many processes capture the cameras, 0 for the daemon itself; None: by
+        the number of cameras.
     """
 
     site: str = "home"
@@ -142,6 +144,7 @@ class Config(
     flow: str | None = None
     allow_flow_mismatch: bool = False
     rgb_when_overloaded: bool = True
+    capture_processes: int | None = None
     log_format: Literal["text", "json"] = "text"
     publish: PublishConfig = PublishConfig()
     http: HttpConfig | None = None

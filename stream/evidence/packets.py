@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-import av
-from av.container import OutputContainer
-from av.video.codeccontext import VideoCodecContext
+from av import Packet
 from av.video.stream import VideoStream
 
 from stream.evidence.holds import SECOND_NS, Holds
+from stream.evidence.packet import EncodedPacket, Relayed, Stamped
+from stream.evidence.template import Template
 
 CONNECTIONS_AT_MOST = 20  # besides the newest: a camera that comes and goes
 UNTIMED_AT_MOST = 10  # packets at the beginning of a connection whose time is still to come
@@ -30,29 +28,6 @@ class StoredPacket:
     dts: int
     duration: int
     is_key: bool
-
-
-class Template:
-    """How a connection's packets are coded, for as long as anything is made of them.
-
-    A camera's own container is closed when its connection ends; a stream of an output that is
-    never written keeps the same parameters.
-    """
-
-    def __init__(self, stream: VideoStream) -> None:
-        assert stream.time_base is not None
-        self.time_base: Fraction = stream.time_base
-        self._container: OutputContainer = av.open(io.BytesIO(), "w", format="mp4")
-        self.stream = self._container.add_stream_from_template(stream)
-
-    def decoder(self) -> VideoCodecContext:
-        """A new one. Raises av.FFmpegError where FFmpeg has none."""
-        parameters = self.stream.codec_context
-        decoder = av.CodecContext.create(parameters.codec.canonical_name, "r")
-        assert isinstance(decoder, VideoCodecContext)
-        decoder.extradata = parameters.extradata
-        decoder.thread_count = 1  # the cameras go first
-        return decoder
 
 
 @dataclass(slots=True)
@@ -80,11 +55,11 @@ class _Connection:
     groups: list[_Group] = field(default_factory=list)
     untimed: list[tuple[bytes, bool]] = field(default_factory=list)
 
-    def remember_untimed(self, packet: av.Packet[VideoStream]) -> None:
-        if packet.is_keyframe or len(self.untimed) == UNTIMED_AT_MOST:
+    def remember_untimed(self, packet: EncodedPacket) -> None:
+        if packet.is_key or len(self.untimed) == UNTIMED_AT_MOST:
             self.untimed.clear()
-        if packet.is_keyframe or self.untimed:
-            self.untimed.append((bytes(packet), packet.is_keyframe))
+        if packet.is_key or self.untimed:
+            self.untimed.append((packet.data, packet.is_key))
 
     def utc_ns(self, packet: StoredPacket) -> int:
         assert self.offset_ns is not None
@@ -114,17 +89,29 @@ class PacketRing:
 
     def opened(self, stream: VideoStream) -> None:
         """A connection begins: its packets come next."""
-        connection = _Connection(Template(stream))
-        with self._lock:
-            # Without a frame of it, nobody knows when its packets were captured.
-            self._connections = [each for each in self._connections if each.offset_ns is not None][
-                -CONNECTIONS_AT_MOST:
-            ]
-            self._connections.append(connection)
+        self._begin(Template(stream))
 
-    def add(self, packet: av.Packet[VideoStream]) -> None:
+    def add(self, packet: Packet[VideoStream]) -> None:
         """Takes the next packet; what comes before the first key frame is of no use."""
-        if not packet.size:
+        self._add(EncodedPacket.of(packet))
+
+    def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
+        """When the frame of a presentation time was captured, UTC."""
+        with self._lock:
+            if self._connections:
+                self._connections[-1].offset_ns = captured_at_ns - pts_ns
+
+    def take(self, relayed: Relayed) -> None:
+        """Takes what a `PacketRelay` in another process reports, in its order."""
+        if isinstance(relayed, EncodedPacket):
+            self._add(relayed)
+        elif isinstance(relayed, Stamped):
+            self.stamp(*relayed)
+        else:
+            self._begin(Template.of(*relayed))
+
+    def _add(self, packet: EncodedPacket) -> None:
+        if not packet.data:
             return
         with self._lock:
             if not self._connections:
@@ -140,8 +127,16 @@ class PacketRing:
             for at, (data, is_key) in enumerate(early, min(packet.pts, dts) - len(early)):
                 self._store(connection, data, at, at, 0, is_key)
             early.clear()
-            duration = packet.duration or 0
-            self._store(connection, bytes(packet), packet.pts, dts, duration, packet.is_keyframe)
+            self._store(connection, packet.data, packet.pts, dts, packet.duration, packet.is_key)
+
+    def _begin(self, template: Template) -> None:
+        connection = _Connection(template)
+        with self._lock:
+            # Without a frame of it, nobody knows when its packets were captured.
+            self._connections = [each for each in self._connections if each.offset_ns is not None][
+                -CONNECTIONS_AT_MOST:
+            ]
+            self._connections.append(connection)
 
     def _store(
         self, connection: _Connection, data: bytes, pts: int, dts: int, duration: int, is_key: bool
@@ -154,12 +149,6 @@ class PacketRing:
             connection.groups[-1].add(StoredPacket(data, pts_ns, pts, dts, duration, is_key))
             if connection.groups[-1].size_bytes > self._most_bytes:
                 connection.groups.clear()  # a camera without key frames: nothing can begin
-
-    def stamp(self, pts_ns: int, captured_at_ns: int) -> None:
-        """When the frame of a presentation time was captured, UTC."""
-        with self._lock:
-            if self._connections:
-                self._connections[-1].offset_ns = captured_at_ns - pts_ns
 
     # --- what the others do -------------------------------------------------------------------
 

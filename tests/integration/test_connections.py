@@ -108,10 +108,14 @@ class Sockets:
                 self.seen.add((kind, f"{each.laddr.ip}:{each.laddr.port}"))
 
 
-def test_daemon(light_bundle: Path, spy: Spy) -> None:
+@pytest.mark.parametrize("processes", [0, 1])
+def test_daemon(light_bundle: Path, spy: Spy, tmp_path: Path, processes: int) -> None:
+    config = tmp_path / "gesta.toml"
+    config.write_text(f"capture_processes = {processes}\n")
+    arguments = ("--config", config, "--bundle", light_bundle)
     with (
         RtspServer() as server,
-        Daemon(server.url, "--bundle", light_bundle, env=spy.environment()) as daemon,
+        Daemon(server.url, *arguments, env=spy.environment()) as daemon,
         Sockets(daemon) as sockets,
     ):
         daemon.predictions(10, timeout_s=60)
@@ -125,8 +129,8 @@ def test_daemon(light_bundle: Path, spy: Spy) -> None:
     # The far end of the publisher's connection is the port of this test's subscriber.
     assert sockets.seen - {camera, publisher} == subscriber_here
     assert len(subscriber_here) <= 3
-    assert not sockets.children
-    assert_quiet(spy)
+    assert len(sockets.children) == processes
+    assert_quiet(spy, processes=processes)
 
 
 def test_replay(light_bundle: Path, clip: Path, spy: Spy) -> None:
@@ -156,7 +160,13 @@ def test_edge_box_needs_no_torch(light_bundle: Path, clip: Path, spy: Spy) -> No
     assert {"av", "openvino", "zmq"} <= top_level
 
 
-def assert_quiet(spy: Spy) -> None:
-    """No host name was looked up, and nothing was sent by Python code."""
+def assert_quiet(spy: Spy, processes: int = 0) -> None:
+    """No host name was looked up, and nothing was sent by Python code, but to processes of ours."""
+    started = 0
     for event, arguments in spy.events():
-        assert event == "modules", f"{event}{arguments}"
+        if processes and event == "subprocess.Popen":
+            assert "stream.processes.child" in arguments[1]
+            started += 1
+        elif not (processes and event == "socket.sendmsg" and arguments == ["None"]):
+            assert event == "modules", f"{event}{arguments}"
+    assert started == processes

@@ -9,6 +9,7 @@ samplers, queues, batcher and recogniser.
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import threading
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from stream.batching import Batcher
 from stream.capture import CaptureThread
 from stream.configuration.config import CameraConfig
 from stream.inference import InferenceThread
+from stream.processes.distant_sight import DistantEyes, Mirror
 from stream.region import GREY
 from stream.sampler import Sampler
 from stream.samples import SampleQueue
@@ -55,15 +57,18 @@ REGION = ((0.0, 0.0), (0.6, 0.0), (0.6, 1.0), (0.0, 1.0))
 
 
 class Way:
-    """From frames to answers, by one recogniser."""
+    """From frames to answers, by one recogniser.
 
-    def __init__(self, bundle, recogniser, eyes, gpu):
+    apart: another process would capture, and what it reports travels.
+    """
+
+    def __init__(self, bundle, recogniser, eyes, gpu, *, apart=False):
         self.recogniser = recogniser
         self.sights = Sights(bundle.manifest, ENTRY, lambda: CudaTvL1Flow(ENTRY.parameters, gpu))
         self.sights.eyes = eyes
-        self.wants_flow = True
+        self.wants_flow, self.apart = True, apart
         self._manifest = bundle.manifest
-        self._samplers, self._queues = {}, {}
+        self._samplers, self._queues, self._mirrors = {}, {}, {}
         self._wakeup = threading.Event()
         self._batcher = Batcher({}, wakeup=self._wakeup)
 
@@ -77,7 +82,7 @@ class Way:
         self._samplers[name] = Sampler(
             name,
             self._manifest,
-            self.sights.opener(camera),
+            self._opener(camera),
             1.0,
             wants_flow=lambda: self.wants_flow,
             epoch=epoch,
@@ -86,14 +91,25 @@ class Way:
         self._queues[name] = queue
         self._batcher.add(name, queue)
 
+    def _opener(self, camera):
+        sight = self.sights.of_scaled(camera) if self.apart else None
+        if sight is None:
+            return self.sights.opener(camera)
+        mirror = self._mirrors[camera.name] = Mirror(sight)
+        eyes = DistantEyes(SCALE, lambda call: mirror.call(pickle.loads(pickle.dumps(call))))
+        sights = Sights(self._manifest, ENTRY, open_flow=None)
+        sights.eyes = eyes
+        return sights.opener(camera)
+
     def leave(self, name):
         self._queues.pop(name).close()
         self._samplers.pop(name).close()
         self._batcher.remove(name)
 
     def push(self, name, frame):
+        mirror = self._mirrors.get(name)
         for sample in self._samplers[name].push(frame):
-            self._queues[name].put(sample)
+            self._queues[name].put(sample if mirror is None else mirror.completed(sample))
         self.recogniser.take_in()
 
     def answers(self, most=2):
@@ -148,12 +164,12 @@ def eyes(bundle, graphs):
     return opened
 
 
-@pytest.fixture
-def ways(bundle, graphs, eyes):
-    """On the GPU, and on the host."""
-    gpu = graphs.resident._device
+@pytest.fixture(params=["here", "apart"])
+def ways(bundle, graphs, eyes, request):
+    """On the GPU, captured here or in other processes, and on the host."""
+    gpu, apart = graphs.resident._device, request.param == "apart"
     return [
-        Way(bundle, Recogniser(bundle, graphs, eyes), eyes, gpu),
+        Way(bundle, Recogniser(bundle, graphs, eyes), eyes, gpu, apart=apart),
         Way(bundle, Recogniser(bundle, dataclasses.replace(graphs, resident=None)), None, gpu),
     ]
 
@@ -204,7 +220,8 @@ def test_answers_are_the_hosts(ways):
         assert len(found) == len(expected)
         for (sample, one), (other_sample, other) in zip(found, expected, strict=True):
             assert _what(sample) == _what(other_sample)
-            assert_same(one, other, shrunk=sample.camera == "yard")
+            # What another process resizes is resized as on the host.
+            assert_same(one, other, shrunk=sample.camera == "yard" and not ways[0].apart)
             assert isinstance(sample.rgb, np.ndarray) == (sample.camera == "gate")
             told, shed = told + 1, shed + sample.shed_before
             flowless += one.p_flow is None
@@ -244,10 +261,12 @@ def test_once_the_cameras_are_there_nothing_is_allocated_and_each_frame_goes_up_
             fake_driver.copied_bytes = {"up": 0, "down": 0}
     assert fake_driver.allocated == taken
     assert len(fake_cuda.graphs) == graphs
-    # The one that is smaller than the model's scale is resized on the host. With each frame go 48
+    # The one that is smaller than the model's scale is resized on the host, and so are all where
+    # another process does it. With each frame go 48
     # bytes in batches of one and two; with each sample, in batches of one and four, 24 for either
     # CNN and either head, and 1 and 10 addresses.
-    pictures = 20 * 3 * sum(width * height for width, height in (SCALE, SCALE, SIZES["yard"]))
+    sizes = (SCALE, SCALE, SCALE if way.apart else SIZES["yard"])
+    pictures = 20 * 3 * sum(width * height for width, height in sizes)
     frames, steps = 20 * 4 * 48, 10 * 2 * 4 * (4 * 24 + 8 * 11)
     assert pictures < fake_driver.copied_bytes["up"] <= pictures + frames + steps
     assert fake_driver.copied_bytes["down"] < 10_000
@@ -261,12 +280,13 @@ def test_threads_give_the_same(ways, bundle, eyes, tmp_path):
     wakeup = threading.Event()
     sights = Sights(bundle.manifest, ENTRY, open_flow=None, handed_over=wakeup.set)
     sights.eyes = eyes
+    queues = {}
     captures = [
         CaptureThread(
             camera := CameraConfig(name=name, url=str(tmp_path / name)),
             manifest=bundle.manifest,
             open_sight=sights.opener(camera),
-            queue=SampleQueue(CAPACITY, live=False, wakeup=wakeup.set),
+            queue=queues.setdefault(name, SampleQueue(CAPACITY, live=False, wakeup=wakeup.set)),
             on_status=lambda change: None,
             open_source=lambda url, options: Film(images[Path(url).name]),
         )
@@ -275,7 +295,7 @@ def test_threads_give_the_same(ways, bundle, eyes, tmp_path):
     found = []
     inference = InferenceThread(
         open_recogniser=lambda: on_gpu.recogniser,
-        batcher=Batcher({each.camera.name: each.queue for each in captures}, wakeup=wakeup),
+        batcher=Batcher(queues, wakeup=wakeup),
         deliver=lambda item: found.append(item.recognition) is None,
     )
     for thread in (inference, *captures):

@@ -154,7 +154,7 @@ class House:
     def _make(self, camera, epoch):
         queue = SampleQueue(50, live=True, wakeup=self.wakeup.set)
         made = self.cameras[camera.name] = Capture(camera.name, queue, self.inbox.put, epoch)
-        return made
+        return made, made.queue
 
     def _load(self):
         if isinstance(self.config, StreamError):

@@ -46,7 +46,7 @@ class Opening:
     def __init__(self):
         self.manifest = small_manifest()
         self.bundle = SimpleNamespace(sha256="ab" * 32)
-        self.flow = "dis"
+        self.flow, self.flow_device = "dis", "cpu"
         self.flow_entry = FlowEntry(bound_px=12.0)
         self.recogniser = Recogniser()
         self.error = None
