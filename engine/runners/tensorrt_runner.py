@@ -18,6 +18,7 @@ from engine.tensorrt.builder import build_plan
 from engine.tensorrt.library import TensorRT
 from engine.tensorrt.plan import PlanFile, PlanKey
 from engine.tensorrt.profile import Profile
+from engine.tensorrt.weights import WEIGHTS_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class TensorRtRunner:
         self._scratch: Memory | None = None
         key = PlanKey(
             graph=hashlib.sha256(model).hexdigest(),
+            weights=WEIGHTS_VERSION,
             tensorrt=tensorrt.version,
             gpu=self._device.name,
             arch=self._device.arch,

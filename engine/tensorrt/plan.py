@@ -21,11 +21,13 @@ log = logging.getLogger(__name__)
 class PlanKey(msgspec.Struct, frozen=True):
     """What a plan depends on.
 
-    graph: the SHA-256 of the ONNX text. arch: the GPU's compute capability, such as sm_90.
-    precision: of its floats. batches: the sizes asked for, a profile each.
+    graph: the SHA-256 of the ONNX text. weights: the version of what is made of its weights.
+    arch: the GPU's compute capability, such as sm_90. precision: of its floats.
+    batches: the sizes asked for, a profile each.
     """
 
     graph: str
+    weights: int
     tensorrt: str
     gpu: str
     arch: str

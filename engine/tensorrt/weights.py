@@ -6,6 +6,10 @@ import numpy as np
 
 from engine.errors import DeviceMissing
 
+# Raise it with each change of what `plain_weights` makes of a graph: plans that were built from
+# what it made before are then built again.
+WEIGHTS_VERSION = 1
+
 
 def plain_weights(model: bytes) -> bytes:
     """The same graph, with weights that are stored as fp16 and cast to fp32 stored as fp32, too.

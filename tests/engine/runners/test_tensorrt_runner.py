@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from engine.errors import DeviceFailed, DeviceFull, GraphMismatch, RunnerError
+from engine.runners import tensorrt_runner
 from engine.runners.runner import ArraySpec, Signature
 from engine.runners.tensorrt_runner import TensorRtRunner
+from engine.tensorrt.weights import WEIGHTS_VERSION
 from tests.engine.runners.projection import SIGNATURE, WEIGHTS, frames, projection
 from tests.engine.tensorrt.fake_driver import OutOfMemoryError
 
@@ -116,6 +118,14 @@ def test_a_second_start_finds_the_plan(tensorrt, tmp_path, caplog):
             assert runner.run({"frames": frames(9)})["features"] == expected(9)
     assert len(tensorrt.trt.builds) == 1
     assert not caplog.records
+
+
+def test_a_plan_of_weights_that_were_made_otherwise_is_built_again(tensorrt, tmp_path, monkeypatch):
+    opened(tensorrt, cache_dir=tmp_path)
+    monkeypatch.setattr(tensorrt_runner, "WEIGHTS_VERSION", WEIGHTS_VERSION + 1)
+    for _ in range(2):
+        opened(tensorrt, cache_dir=tmp_path)
+    assert len(tensorrt.trt.builds) == 2
 
 
 def test_a_plan_that_tensorrt_refuses_is_built_again(load_tensorrt, tmp_path, caplog):

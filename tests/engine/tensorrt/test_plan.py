@@ -9,6 +9,7 @@ from engine.tensorrt.plan import Plan, PlanFile, PlanKey
 
 KEY = PlanKey(
     graph="ab" * 32,
+    weights=1,
     tensorrt="11.4.0.106",
     gpu="NVIDIA H200",
     arch="sm_90",
@@ -32,7 +33,7 @@ def test_a_plan_is_found_again(tmp_path, caplog):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"graph": "cd" * 32}, {"precision": "fp32"}, {"batches": (1, 8, 32)}],
+    [{"graph": "cd" * 32}, {"weights": 2}, {"precision": "fp32"}, {"batches": (1, 8, 32)}],
 )
 def test_a_plan_of_something_else_is_not_mistaken_for_it(tmp_path, caplog, changes):
     file(tmp_path).keep(PLAN)
