@@ -64,7 +64,7 @@ def _listen(conformance: Conformance, endpoint: str, listen_s: float, key: Path 
         subscriber.close()
     age_s = subscriber.heartbeat_age_s
     if age_s is None:
-        conformance.report(f"no heartbeat came from {endpoint}: nothing is there, or lets us in")
+        conformance.report(f"no heartbeat came from {endpoint}: {subscriber.trouble}")
     elif not subscriber.alive:
         conformance.report(f"the last heartbeat came {age_s:.1f} s before the end")
     return time.monotonic() - began_s

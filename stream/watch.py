@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,8 @@ from stream.messaging.keys import read_client_key
 from stream.messaging.subscriber import Subscriber
 from stream.screen import REDRAW_EVERY_S, Screen, Terminal
 from stream.view import View
+
+PATIENCE_S = 3.0  # a daemon that is there has been heard by then
 
 
 def watch(
@@ -65,8 +68,9 @@ class _Notice:
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
+        self._began_s = time.monotonic()
         self._heard = False
-        self._was_silent = False
+        self._said: str | None = None  # of what is the trouble; None while messages come
 
     def text(self, heard: bool) -> str:
         """The sentence; empty while messages come."""
@@ -74,15 +78,21 @@ class _Notice:
         age_s = self._subscriber.heartbeat_age_s
         if self._subscriber.alive or (age_s is None and self._heard):
             return ""
-        waiting = f"waiting for {self._subscriber.endpoint}"
-        if age_s is None:
-            return waiting
-        return f"{waiting}: no heartbeat for {age_s:.0f} s, what was last seen is old"
+        old = "" if age_s is None else f"no heartbeat for {age_s:.0f} s, what was last seen is old"
+        why = "; ".join(filter(None, (old, self._trouble())))
+        return f"waiting for {self._subscriber.endpoint}{why and f': {why}'}"
 
     def say(self, *, heard: bool) -> None:
-        """Writes it to stderr, once each time that the daemon falls silent."""
+        """Writes it to stderr when the daemon falls silent, and when it is known why."""
         text = self.text(heard)
-        if text and not self._was_silent:
+        trouble = self._trouble() if text else None
+        if text and trouble != self._said:
             sys.stderr.write(f"gesta: {text}\n")
             sys.stderr.flush()
-        self._was_silent = bool(text)
+        self._said = trouble
+
+    def _trouble(self) -> str:
+        """Why that may be; empty until it has lasted."""
+        age_s = self._subscriber.heartbeat_age_s
+        silent_s = time.monotonic() - self._began_s if age_s is None else age_s
+        return self._subscriber.trouble if silent_s >= PATIENCE_S else ""

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
-import zmq
 
-from stream.errors import ConfigError
 from stream.messaging.keys import ClientKey
+from stream.messaging.line import Line
 from stream.messaging.messages import EventChange, Heartbeat, Message
 from stream.messaging.topics import ROOT, Address, node_prefix, parse
 
@@ -62,28 +61,8 @@ class Subscriber:
         self._revisions: dict[str, int] = {}  # of events that go on
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_at_ns: int | None = None
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.RCVHWM, high_water_mark)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.IPV6, int("[" in endpoint))
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)  # ms; starts at 100
-        # A peer that vanished without a word (power, cable) is noticed and dialled again.
-        self._socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)  # ms
-        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)  # ms
-        for prefix in sorted({name for p in prefixes for name in (p, node_prefix(p))}):
-            self._socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
-        if key is not None:
-            self._socket.curve_serverkey = key.server.encode()
-            self._socket.curve_publickey = key.public.encode()
-            self._socket.curve_secretkey = key.secret.encode()
-        try:
-            self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            self.close()
-            raise ConfigError(
-                f"{endpoint!r} is no endpoint to read from; give one such as tcp://127.0.0.1:5599"
-            ) from error
+        topics = {name for prefix in prefixes for name in (prefix, node_prefix(prefix))}
+        self._line = Line(endpoint, topics, key=key, high_water_mark=high_water_mark)
 
     def receive(self, timeout_s: float) -> Received | None:
         """The next message that is news, or None at the timeout (0: don't wait).
@@ -91,15 +70,21 @@ class Subscriber:
         What was repeated for somebody else's sake and is known here already is left out.
         """
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
-        while self._socket.poll(max(0, (deadline_ns - time.monotonic_ns()) // 1_000_000)):
-            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        while True:
+            left_ms = max(0, (deadline_ns - time.monotonic_ns()) // 1_000_000)
+            if (parts := self._line.receive(left_ms)) is None:
+                return None
             self._overhear(parts)
             received = self._read(parts)
             if received is not None and self._is_news(received):
                 return received
             if time.monotonic_ns() > deadline_ns:  # a flood of what is no news
-                break
-        return None
+                return None
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing may be heard, and what to do, as far as that can be told."""
+        return self._line.trouble
 
     @property
     def lost_total(self) -> int:
@@ -125,8 +110,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Hangs up."""
-        self._socket.close(linger=0)
-        self._context.term()
+        self._line.close()
 
     def _read(self, parts: list[bytes]) -> Received | None:
         topic = parts[0].decode(errors="replace")

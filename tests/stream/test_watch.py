@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from stream.messaging.keys import KeyFolder
 from stream.messaging.publisher import Publisher
 from tests.stream.messaging.samples_of_messages import (
     envelope,
@@ -111,8 +112,33 @@ def test_without_a_terminal_it_prints_a_line_a_camera(publisher, watch):
 def test_nobody_there_is_said_and_waited_for(watch):
     process = watch("tcp://127.0.0.1:9")
     assert process.stderr.readline() == b"gesta: waiting for tcp://127.0.0.1:9\n"
-    time.sleep(0.5)
+    assert process.stderr.readline().startswith(
+        b"gesta: waiting for tcp://127.0.0.1:9: nobody answers there; no daemon publishes yet"
+    )
     assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SOON_S) == 0
+
+
+def test_that_a_key_is_asked_for_is_said_and_the_daemon_waited_for(watch, tmp_path):
+    guarded = Publisher("tcp://127.0.0.1:*", keys=KeyFolder(tmp_path / "keys"))
+    endpoint = guarded.endpoint
+    process = watch(endpoint, "--json")
+    assert process.stderr.readline().decode() == f"gesta: waiting for {endpoint}\n"
+    said = process.stderr.readline().decode()
+    assert said.startswith(f"gesta: waiting for {endpoint}: ")
+    assert "asks for a key" in said
+    assert "say --key FILE" in said
+    guarded.close(orderly=False)
+    publisher = Publisher(endpoint)  # started anew, without keys
+    os.set_blocking(process.stdout.fileno(), False)
+    deadline_s, out = time.monotonic() + SOON_S, None
+    while not out and time.monotonic() < deadline_s:
+        publisher.send(heartbeat(envelope()))
+        serve(publisher, 0.1)
+        out = process.stdout.read()
+    publisher.close(orderly=False)
+    assert out
     process.send_signal(signal.SIGINT)
     assert process.wait(SOON_S) == 0
 
