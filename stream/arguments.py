@@ -297,11 +297,13 @@ def _events(add: Add) -> None:
     )
     added.add_argument("--config", type=Path, metavar="FILE", help="the daemon's gesta.toml")
     added.add_argument("--store", type=Path, metavar="FILE", help="the store itself")
-    for bound in ("since", "until"):
-        added.add_argument(
-            f"--{bound}", metavar="TIME",
-            help=f"that began {bound} then: 90m, 2h or 7d ago, or 2026-11-26T14:00",
-        )  # fmt: skip
+    added.add_argument(
+        "--since", metavar="TIME",
+        help="that went on then, or began later: 90m, 2h or 7d ago, or 2026-11-26T14:00",
+    )  # fmt: skip
+    added.add_argument(
+        "--until", metavar="TIME", help="that began before then, written in the same way"
+    )
     for name in ("label", "camera", "rule"):
         added.add_argument(
             f"--{name}", action="append", metavar=name.upper(),

@@ -39,7 +39,7 @@ def list_events(
     rules: Sequence[str],
     form: str,
 ) -> None:
-    """Prints the events that began in a time.
+    """Prints the events that went on in a time, if only for a part of it.
 
     Args:
         since, until: as `moment_ns` takes them; None for no bound.

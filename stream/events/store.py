@@ -57,7 +57,9 @@ _MIGRATIONS = {  # from version n to n + 1
 
 _CHOSEN = """
     SELECT body FROM events
-    WHERE (?1 IS NULL OR start_ns >= ?1) AND (?2 IS NULL OR start_ns < ?2)
+    WHERE (?1 IS NULL OR start_ns >= ?1 OR is_open
+           OR json_extract(CAST(body AS TEXT), '$.end_ns') >= ?1)
+      AND (?2 IS NULL OR start_ns < ?2)
       AND (?3 = '[]' OR label IN (SELECT value FROM json_each(?3)))
       AND (?4 = '[]' OR camera IN (SELECT value FROM json_each(?4)))
       AND (?5 = '[]' OR rule IN (SELECT value FROM json_each(?5)))
@@ -117,9 +119,8 @@ class EventStore:
         cameras: Sequence[str] = (),
         rules: Sequence[str] = (),
     ) -> Iterator[Event]:
-        """Those that began in a time, of these labels, cameras and rules, oldest first.
-
-        Nothing given: all of them.
+        """Those that went on in a time, if only for a part of it, of these labels, cameras and
+        rules; by when they began. Nothing given: all of them.
         """
         chosen = [json.dumps(names) for names in (labels, cameras, rules)]
         return self._read(_CHOSEN, (since_ns, until_ns, *chosen))

@@ -85,6 +85,18 @@ def test_only_what_is_asked_for(path: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == ""
 
 
+def test_what_goes_on_is_listed_whenever_it_began(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for since, counted in {"08:00:00": "2 events", "08:00:30": "1 event"}.items():
+        assert main(["events", "--store", str(path), "--since", f"2027-01-15T{since}Z"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == counted
+    assert main(["events", "--store", str(path), "--since", "2027-01-15T09:00Z"]) == 0
+    first, counted = capsys.readouterr().out.splitlines()
+    assert "goes on" in first
+    assert counted == "1 event"
+
+
 def test_a_configuration_names_the_store(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

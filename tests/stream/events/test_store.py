@@ -73,10 +73,13 @@ def test_all_or_none_is_stored(path: Path) -> None:
 def test_events_are_found_by_time_label_camera_and_rule(path: Path) -> None:
     store = EventStore(path)
     store.write([
-        event(0, camera="hall"),
-        event(1, camera="yard"),
-        event(2, label="run"),
-        event(3, name="other"),
+        each.ended("below_exit")
+        for each in (
+            event(0, camera="hall"),
+            event(1, camera="yard"),
+            event(2, label="run"),
+            event(3, name="other"),
+        )
     ])  # fmt: skip
 
     def starts(**given: object) -> list[int]:
@@ -89,6 +92,25 @@ def test_events_are_found_by_time_label_camera_and_rule(path: Path) -> None:
     assert starts(labels=["run", "fly"]) == [2]
     assert starts(rules=["moving"], cameras=["hall"]) == [0, 2]
     assert starts(labels=["'; DROP TABLE events; --"]) == []
+    store.close()
+
+
+def test_what_goes_on_in_a_time_may_have_begun_before_it(path: Path) -> None:
+    def lasting(begun_s: int, ended_s: int) -> Event:
+        return event(begun_s).ended("below_exit", end_ns=NOON_NS + ended_s * SECOND_NS)
+
+    store = EventStore(path)
+    store.write([lasting(0, 9), lasting(1, 10), lasting(2, 30), event(3), lasting(15, 16)])
+    store.write([lasting(20, 21)])
+
+    def starts(since_s: int, until_s: int | None) -> list[int]:
+        until_ns = None if until_s is None else NOON_NS + until_s * SECOND_NS
+        found = store.events(since_ns=NOON_NS + since_s * SECOND_NS, until_ns=until_ns)
+        return [(each.start_ns - NOON_NS) // SECOND_NS for each in found]
+
+    assert starts(10, 20) == [1, 2, 3, 15]
+    assert starts(17, None) == [2, 3, 20]
+    assert starts(40, None) == [3]  # it goes on
     store.close()
 
 
