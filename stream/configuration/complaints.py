@@ -1,10 +1,12 @@
-"""msgspec's complaints in our words: with the key's path, and the nearest known key."""
+"""Complaints in our words: with the key's path, by names where there are any, and the nearest
+known key."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -21,6 +23,36 @@ from stream.events.evidence import EvidenceConfig
 from stream.events.receivers import MqttConfig, WebhookConfig
 from stream.events.rule import RuleConfig
 from stream.events.schedule import ScheduleConfig
+
+_ENTRY = re.compile(r"(camera|rule|webhook)\[(\d+)\](?!\.name:)")
+_NAME = re.compile(r"(?!\d+$)[a-z0-9_-]+")  # and not to be taken for a place
+
+
+@contextmanager
+def by_name(tree: Mapping[str, Any]) -> Iterator[None]:
+    """What the block complains of goes by its name instead of its place, where it has one of its
+    own: `camera[hallway].url`.
+
+    tree: of tables, as the file has them.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        message = str(error)
+        if (match := _ENTRY.match(message)) is None:
+            raise
+        name = _name_of(tree.get(match[1]), int(match[2]))
+        raise ConfigError(f"{match[1]}[{name}]{message[match.end() :]}") from error.__cause__
+
+
+def _name_of(tables: Any, index: int) -> str:
+    """An entry's name, or its place where that says more."""
+    names = [
+        str(table.get("name", "")) if isinstance(table, dict) else ""
+        for table in (tables if isinstance(tables, list) else ())
+    ]
+    name = names[index] if index < len(names) else ""
+    return name if _NAME.fullmatch(name) and names.count(name) == 1 else str(index)
 
 
 def explained(message: str) -> ConfigError:

@@ -1,8 +1,9 @@
 """Reads the configuration: what TOML file and command line say, checked once.
 
 Strings may hold `${NAME}` (an environment variable) or `${file:/run/secrets/x}` (a file's text),
-so that no secret need stand in the file. An error names the key's path (`camera[0].transport`)
-and, for a mistyped key, the nearest one; it never shows a secret.
+so that no secret need stand in the file. An error names the key's path (`camera[hallway].url`, or
+`camera[0].url` for one without a name) and, for a mistyped key, the nearest one; it never shows a
+secret.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import msgspec
 
 from stream.configuration.check import check
-from stream.configuration.complaints import explained, unknown_key
+from stream.configuration.complaints import by_name, explained, unknown_key
 from stream.configuration.config import CameraConfig, Config
 from stream.configuration.references import References
 from stream.errors import ConfigError
@@ -62,9 +63,11 @@ def load_config(
     if only is not None:
         tree = {key: value for key, value in tree.items() if key in only}
     sight: dict[str, Any] = {}
+    named = dict(tree)
     if rehearsal:
         sight = _sight_of(camera, tree)
         tree = {key: value for key, value in tree.items() if key not in _NOT_REHEARSED}
+        named = {**tree, "camera": [{"name": camera or ""}]}  # as which the first URL is looked at
     for key, value in (overrides or {}).items():
         if isinstance(value, Mapping):
             given = {name: inner for name, inner in value.items() if inner is not None}
@@ -72,29 +75,30 @@ def load_config(
                 tree[key] = {**tree.get(key, {}), **given}
         elif value is not None:
             tree[key] = value
-    for index, table in _tables(tree.get("camera", [])):
-        if "secrets" in table:
-            raise unknown_key(f"camera[{index}]", "secrets", CameraConfig)
-    references = References(os.environ if environment is None else environment)
-    cameras = _cameras(tree.pop("camera", []), references)
-    tree = {key: references.resolve(value, key)[0] for key, value in tree.items()}
-    tree["camera"] = cameras
-    _add_urls(tree["camera"], urls_given, sight)
-    try:
-        config = msgspec.convert(tree, Config)
-    except msgspec.ValidationError as error:
-        raise explained(str(error)) from None
-    if rehearsal:  # the cameras that the rules are for are none of those given
-        rules = tuple(
-            msgspec.structs.replace(
-                rule,
-                cameras=(),
-                enabled=rule.enabled if camera is None else rule.holds_for(camera),
+    with by_name(named):
+        for index, table in _tables(tree.get("camera", [])):
+            if "secrets" in table:
+                raise unknown_key(f"camera[{index}]", "secrets", CameraConfig)
+        references = References(os.environ if environment is None else environment)
+        cameras = _cameras(tree.pop("camera", []), references)
+        tree = {key: references.resolve(value, key)[0] for key, value in tree.items()}
+        tree["camera"] = cameras
+        _add_urls(tree["camera"], urls_given, sight)
+        try:
+            config = msgspec.convert(tree, Config)
+        except msgspec.ValidationError as error:
+            raise explained(str(error)) from None
+        if rehearsal:  # the cameras that the rules are for are none of those given
+            rules = tuple(
+                msgspec.structs.replace(
+                    rule,
+                    cameras=(),
+                    enabled=rule.enabled if camera is None else rule.holds_for(camera),
+                )
+                for rule in config.rules
             )
-            for rule in config.rules
-        )
-        config = msgspec.structs.replace(config, rules=rules)
-    check(config)
+            config = msgspec.structs.replace(config, rules=rules)
+        check(config)
     return config
 
 

@@ -94,11 +94,11 @@ def check_rules(rules: Collection[RuleConfig], cameras: Collection[str]) -> None
 
 def check_labels(rules: Collection[RuleConfig], classes: Collection[str], bundle: str) -> None:
     """Raises ConfigError for a label that the bundle can't see."""
-    for index, rule in enumerate(rules):
+    for rule in rules:
         for label in rule.labels:
             if label not in classes:
                 what = unknown(f"class of bundle '{bundle}'", label, classes)
-                raise ConfigError(f"rule[{index}].labels: {what}")
+                raise ConfigError(f"rule[{rule.name}].labels: {what}")
 
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:

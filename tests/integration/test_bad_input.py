@@ -311,7 +311,7 @@ class TestConfiguration:
             ('[publish]\nbinding = "tcp://127.0.0.1:1"', ("publish.binding",)),
             ('[[camera]]\nname = "node"\nurl = "scene:"', ("camera[0].name", "node")),
             ('[[camera]]\nname = "Big Hall"\nurl = "scene:"', ("camera[0].name", "Big Hall")),
-            ('[[camera]]\nname = "a"', ("camera[0].url",)),
+            ('[[camera]]\nname = "a"', ("camera[a].url",)),
             ('[[camera]]\nurl = "scene:"\ntransport = "pigeon"', ("camera[0].transport", "'udp'")),
             ('[[camera]]\nurl = "scene:"\nmax_gap_s = -1', ("camera[0].max_gap_s",)),
             ('[[camera]]\nurl = "scene:"\nstall_s = "long"', ("camera[0].stall_s",)),

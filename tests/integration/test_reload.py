@@ -102,7 +102,7 @@ def test_a_bad_file_is_refused_whole_and_the_next_is_taken(
     file.write(HALL, ATTIC, file.rule.replace("class_5", "clas_5"))
     daemon.popen.send_signal(signal.SIGHUP)
     wait_until(lambda: operator.metrics()[taken] == 0, "refusal", daemon)
-    assert 'rule[0].labels: "clas_5"' in daemon.stderr
+    assert 'rule[any].labels: "clas_5"' in daemon.stderr
     assert 'did you mean "class_5"?' in daemon.stderr
     heard = len(daemon.messages.of("prediction", "yard"))
     daemon.predictions(heard + 5, camera="yard")

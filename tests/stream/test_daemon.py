@@ -596,7 +596,7 @@ def test_a_bad_configuration_is_refused_whole_and_the_old_one_goes_on(house, cap
     assert all(t.startswith("the new configuration is refused, and the old one") for t in texts)
     assert "camera[0].url: is empty" in texts[0]
     assert "bundle: can't be changed while the daemon runs" in texts[1]
-    assert 'rule[0].labels: "wavee"' in texts[2]
+    assert 'rule[r].labels: "wavee"' in texts[2]
     assert "size" in texts[3]
     assert list(home.cameras) == ["hall"]
     assert home.cameras["hall"].is_alive()

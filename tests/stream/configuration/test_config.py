@@ -115,25 +115,31 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
     [
         (
             CAMERA + 'transprot = "tcp"',
-            'camera[0].transprot: unknown key; did you mean "transport"?',
+            'camera[hallway].transprot: unknown key; did you mean "transport"?',
         ),
         ('sit = "x"', 'sit: unknown key; did you mean "site"?'),
         ('[publish]\nbnd = "x"', 'publish.bnd: unknown key; did you mean "bind"?'),
-        (CAMERA + "zzz = 1", "camera[0].zzz: unknown key; known are name, url, transport,"),
-        (CAMERA + 'secrets = ["x"]', "camera[0].secrets: unknown key"),
-        ('[[camera]]\nname = "x"', "camera[0].url: this key is required; add it"),
+        (CAMERA + "zzz = 1", "camera[hallway].zzz: unknown key; known are name, url, transport,"),
+        (CAMERA + 'secrets = ["x"]', "camera[hallway].secrets: unknown key"),
+        ('[[camera]]\nname = "x"', "camera[x].url: this key is required; add it"),
         (
             CAMERA + 'transport = "quic"',
-            "camera[0].transport: unknown value 'quic'; use one of 'tcp'",
+            "camera[hallway].transport: unknown value 'quic'; use one of 'tcp'",
         ),
         ('device = "gpu"', "device: unknown value 'gpu'; use one of 'auto', 'cpu', 'cuda'"),
-        (CAMERA + 'max_gap_s = "1"', "camera[0].max_gap_s: expected `float`, got `str`"),
+        (CAMERA + 'max_gap_s = "1"', "camera[hallway].max_gap_s: expected `float`, got `str`"),
         (
             CAMERA + "max_gap_s = 0",
-            "camera[0].max_gap_s: must be a number of seconds above 0, not 0",
+            "camera[hallway].max_gap_s: must be a number of seconds above 0, not 0",
         ),
-        (CAMERA + "max_gap_s = nan", "camera[0].max_gap_s: must be a number of seconds above 0"),
-        (CAMERA + "stall_s = -1", "camera[0].stall_s: must be a number of seconds above 0, not -1"),
+        (
+            CAMERA + "max_gap_s = nan",
+            "camera[hallway].max_gap_s: must be a number of seconds above 0",
+        ),
+        (
+            CAMERA + "stall_s = -1",
+            "camera[hallway].stall_s: must be a number of seconds above 0, not -1",
+        ),
         ("camera = 1", "camera: is no list of tables; write [[camera]]"),
         ("camera = [1]", "camera[0]: expected a table"),
         ("publish = 1", "publish: expected a table"),
@@ -170,6 +176,18 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_named_with_its_path(tmp_path: Path, text: str, message: str) -> None:
     assert refusal(tmp_path, text).startswith(message)
+
+
+def test_what_has_no_name_of_its_own_goes_by_its_place(tmp_path: Path) -> None:
+    unnamed = '[[camera]]\nurl = "scene:"\n'
+    for text, path in {
+        CAMERA + unnamed + "stal_s = 1\n": "camera[1].stal_s",
+        CAMERA + CAMERA + "stal_s = 1\n": "camera[1].stal_s",
+        '[[camera]]\nname = "1"\nstal_s = 1\n': "camera[0].stal_s",
+        '[[camera]]\nname = "${EMPTY}"\nstal_s = 1\n': "camera[0].stal_s",
+        CAMERA + '[[webhook]]\nname = "vms"\nurl = ""\n': "webhook[vms].url",
+    }.items():
+        assert refusal(tmp_path, text).startswith(f"{path}: ")
 
 
 def test_a_file_that_is_no_toml_is_refused_by_place_alone(tmp_path: Path) -> None:
@@ -212,13 +230,13 @@ def test_it_is_frozen() -> None:
 
 def test_a_region_that_is_none_is_named(tmp_path: Path) -> None:
     said = refusal(tmp_path, CAMERA + "region = [[0, 0], [2, 0], [1, 1]]\n")
-    assert "camera[0].region: [2.0, 0.0] is outside of the picture" in said
-    assert "camera[0].region" in refusal(tmp_path, CAMERA + "region = [[0, 0, 1]]\n")
+    assert "camera[hallway].region: [2.0, 0.0] is outside of the picture" in said
+    assert "camera[hallway].region" in refusal(tmp_path, CAMERA + "region = [[0, 0, 1]]\n")
     said = refusal(tmp_path, CAMERA + "region = 1\n")
-    assert said == "camera[0].region: expected a list, got `int`"
+    assert said == "camera[hallway].region: expected a list, got `int`"
     for corners, count in (("[]", 0), ("[[0, 0], [1, 1]]", 2)):  # nothing is no picture, either
         said = refusal(tmp_path, f"{CAMERA}region = {corners}\n")
-        assert said == f"camera[0].region: has {count} corners; a polygon has three or more"
+        assert said == f"camera[hallway].region: has {count} corners; a polygon has three or more"
     config = load(tmp_path, CAMERA + "region = [[0, 0], [1, 0], [1, 1]]\n")
     assert config.cameras[0].region == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
 
@@ -231,7 +249,7 @@ def test_a_zoom_to_nothing_is_named(tmp_path: Path) -> None:
         ("[[0.5, 0.5], [0.52, 0.9]]", "must be at least 5% of the picture each way"),
     ):
         said = refusal(tmp_path, f"{CAMERA}zoom = {corners}\n")
-        assert said.startswith(f"camera[0].zoom: {problem}"), said
+        assert said.startswith(f"camera[hallway].zoom: {problem}"), said
     config = load(tmp_path, CAMERA + "zoom = [[0.5, 0.5], [1, 1]]\n")
     assert config.cameras[0].zoom == ((0.5, 0.5), (1.0, 1.0))
 
@@ -239,7 +257,7 @@ def test_a_zoom_to_nothing_is_named(tmp_path: Path) -> None:
 def test_a_region_outside_of_the_zoom_is_named(tmp_path: Path) -> None:
     left = "region = [[0, 0], [0.4, 0], [0.4, 1], [0, 1]]\n"
     said = refusal(tmp_path, f"{CAMERA}{left}zoom = [[0.5, 0.5], [1, 1]]\n")
-    assert said.startswith("camera[0].region: lies outside of the camera's zoom"), said
+    assert said.startswith("camera[hallway].region: lies outside of the camera's zoom"), said
     # These have a strip of the picture in common.
     load(tmp_path, f"{CAMERA}{left}zoom = [[0.3, 0.5], [0.8, 1]]\n")
 
@@ -252,13 +270,13 @@ def test_rules_come_from_the_file(tmp_path: Path) -> None:
     assert found.schedule is not None
     assert (found.schedule.days, found.schedule.begin) == (("fri",), "22:00")
     for wrong, said in {
-        "entre = 0.5\n": 'rule[0].entre: unknown key; did you mean "enter"?',
-        'severity = "loud"\n': "rule[0].severity: unknown value",
-        "enter = 1.5\n": "rule[0].enter: must be a number from 0 to 1",
-        "enter = nan\n": "rule[0].enter: must be a number from 0 to 1",
-        "exit = 0.9\n": "rule[0].exit: 0.9 is above",
-        '[rule.schedule]\nday = ["fri"]\n': "rule[0].schedule.day: unknown key; did you mean",
-        '[rule.schedule]\ndays = ["fry"]\n': "rule[0].schedule.days",
+        "entre = 0.5\n": 'rule[fall].entre: unknown key; did you mean "enter"?',
+        'severity = "loud"\n': "rule[fall].severity: unknown value",
+        "enter = 1.5\n": "rule[fall].enter: must be a number from 0 to 1",
+        "enter = nan\n": "rule[fall].enter: must be a number from 0 to 1",
+        "exit = 0.9\n": "rule[fall].exit: 0.9 is above",
+        '[rule.schedule]\nday = ["fri"]\n': "rule[fall].schedule.day: unknown key; did you mean",
+        '[rule.schedule]\ndays = ["fry"]\n': "rule[fall].schedule.days",
     }.items():
         assert said in refusal(tmp_path, CAMERA + rule + wrong)
     assert "'critical'" in refusal(tmp_path, CAMERA + rule + 'severity = "loud"\n')
@@ -308,8 +326,8 @@ RULE = '[[rule]]\nname = "fall"\nlabels = ["fall"]\n'
         ("keep_bytes = 0", "evidence.keep_bytes: must be above 0"),
         (
             "blur = true",
-            'camera[0].region: evidence.blur is on, and "hallway" has no region outside of which '
-            "to blur; give it one",
+            'camera[hallway].region: evidence.blur is on, and "hallway" has no region outside of '
+            "which to blur; give it one",
         ),
     ],
 )
@@ -327,7 +345,7 @@ def test_only_a_camera_that_evidence_is_kept_of_needs_a_region_to_blur(tmp_path:
     assert evidence is not None
     assert (evidence.blur, evidence.attention) == (True, False)
     assert load(tmp_path, CAMERA + RULE + "evidence = false\n" + blur).evidence == evidence
-    assert "camera[1].region" in refusal(tmp_path, CAMERA + region + other + RULE + blur)
+    assert "camera[yard].region" in refusal(tmp_path, CAMERA + region + other + RULE + blur)
 
 
 def test_a_rehearsal_needs_nothing_of_cameras_receivers_and_evidence(tmp_path: Path) -> None:
@@ -345,7 +363,7 @@ def test_a_rehearsal_needs_nothing_of_cameras_receivers_and_evidence(tmp_path: P
     assert ([each.name for each in config.rules], config.device) == (["fall"], "cpu")
     assert "the environment variable NOSUCH is not set" in refusal(tmp_path, file)
     for mistake in ("entre = 0.5", "exit = 0.9"):  # in the rules themselves
-        with pytest.raises(ConfigError, match=r"rule\[0\]"):
+        with pytest.raises(ConfigError, match=r"rule\[fall\]"):
             load(tmp_path, file + mistake, urls_given=["yesterday.mp4"], rehearsal=True)
 
 
@@ -377,5 +395,8 @@ def test_a_rehearsal_sees_what_a_named_camera_would(
     seen, rules = rehearsed(None)
     assert (seen.region, rules) == (None, ["nap", "fall", "anywhere"])
     assert "the whole picture is looked at, and of yard only a part would be" in caplog.text
+    file = file.replace("[0.5, 0.5]]\n", "[0, 0]]\n")
+    with pytest.raises(ConfigError, match=r"^camera\[yard\]\.zoom: must be at least 5%"):
+        rehearsed("yard")
     with pytest.raises(ConfigError, match='no camera "yrad"; known are cam0, yard'):
         rehearsed("yrad")

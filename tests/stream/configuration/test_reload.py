@@ -113,7 +113,7 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_next_one_is_read(file, ca
     file.write(ONE + "stal_s = 3\n")
     assert file.looks(3) == [None] * 3
     (record,) = caplog.records
-    assert "is refused, and the old one goes on: camera[0].stal_s: unknown key" in record.message
+    assert "is refused, and the old one goes on: camera[hall].stal_s: unknown key" in record.message
     assert not file.reload.succeeded
     assert len(file.reload.config.cameras) == 1
     file.write(TWO)

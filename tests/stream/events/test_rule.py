@@ -36,5 +36,5 @@ def test_a_label_that_the_bundle_lacks_is_named_with_the_nearest() -> None:
     with pytest.raises(ConfigError) as refused:
         check_labels([rule(), rule(labels=("wlak",))], ["walk", "idle"], "default")
     assert str(refused.value) == (
-        'rule[1].labels: "wlak" is no class of bundle \'default\'; did you mean "walk"?'
+        'rule[moving].labels: "wlak" is no class of bundle \'default\'; did you mean "walk"?'
     )
