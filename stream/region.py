@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from engine.arrays import U8
 SMALLEST = 0.001  # of the picture
 GREY = 127  # about what the networks' normalisation turns into nothing; it never moves
 
+TOUCHES = 1e-9  # so near to a side, a corner lies on it: decimals have no exact floats
+
 Point = tuple[float, float]
+Side = tuple[Point, Point]
 
 
 class Region:
@@ -55,8 +58,33 @@ def problem_with(points: Sequence[Point]) -> str | None:
                 f"{list(point)} is outside of the picture; corners lie between [0, 0], the top "
                 "left, and [1, 1], the bottom right"
             )
+    for one, other in combinations(pairwise([*points, points[0]]), 2):
+        if _cross(one, other):
+            return (
+                f"crosses itself, where the side {_said(one)} meets the side {_said(other)}; give "
+                "its corners in their order"
+            )
     corners = np.array([*points, points[0]])  # [n + 1, 2]
     (x, y), (next_x, next_y) = corners[:-1].T, corners[1:].T
     if abs(float((x * next_y - next_x * y).sum())) / 2 < SMALLEST:
         return f"covers less than {SMALLEST:.1%} of the picture; give its corners in their order"
     return None
+
+
+def _cross(one: Side, other: Side) -> bool:
+    """Whether two sides go through one another. Those that only touch don't: a polygon with a hole
+    is drawn so.
+    """
+    return all(_parts(line, *ends) for line, ends in ((one, other), (other, one)))
+
+
+def _parts(line: Side, start: Point, end: Point) -> bool:
+    """Whether two points lie on different sides of a line, and neither of them on it."""
+    (x0, y0), (x1, y1) = line
+    a, b = ((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) for x, y in (start, end))
+    return min(a, b) < -TOUCHES and max(a, b) > TOUCHES
+
+
+def _said(side: Side) -> str:
+    start, end = side
+    return f"{list(start)} to {list(end)}"

@@ -38,6 +38,15 @@ def test_a_triangle_is_half_of_it() -> None:
         ([(0.1, 0.1), (1.5, 0.5), (0.2, 0.9)], r"\[1.5, 0.5\] is outside of the picture"),
         ([(0.1, 0.1), (float("nan"), 0.5), (0.2, 0.9)], "is outside of the picture"),
         ([(0.1, 0.1), (0.5, 0.5), (0.9, 0.9)], "covers less than 0.1%"),
+        (
+            [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)],
+            r"crosses itself, where the side \[0.0, 0.0\] to \[1.0, 1.0\] meets the side "
+            r"\[1.0, 0.0\] to \[0.0, 1.0\]; give its corners in their order",
+        ),
+        (
+            [(0.1, 0.1), (0.8, 0.1), (0.8, 0.5), (0.5, 0.9), (0.5, 0.0)],
+            r"the side \[0.1, 0.1\] to \[0.8, 0.1\] meets the side \[0.5, 0.9\] to \[0.5, 0.0\]",
+        ),
     ],
 )
 def test_a_bad_polygon_gets_a_sentence(points: list[tuple[float, float]], said: str) -> None:
@@ -46,5 +55,18 @@ def test_a_bad_polygon_gets_a_sentence(points: list[tuple[float, float]], said: 
     assert re.search(said, problem)
 
 
-def test_a_good_one_is_good() -> None:
-    assert problem_with(LEFT_HALF) is None
+@pytest.mark.parametrize(
+    "points",
+    [
+        LEFT_HALF,
+        [*LEFT_HALF, LEFT_HALF[0]],  # closed
+        [(0.1, 0.1), (0.3, 0.3), (0.9, 0.9), (0.6, 0.6), (0.1, 0.7)],  # there and back on a line
+        [  # with a hole, to which a cut leads
+            (0.0, 0.0), (0.9, 0.0), (0.9, 0.9), (0.0, 0.9), (0.0, 0.0),
+            (0.3, 0.3), (0.3, 0.6), (0.6, 0.6), (0.6, 0.3), (0.3, 0.3),
+        ],
+        [(0.1, 0.1), (0.7, 0.1), (0.3, 0.1), (0.7, 0.8)],
+    ],
+)  # fmt: skip
+def test_a_good_one_is_good(points: list[tuple[float, float]]) -> None:
+    assert problem_with(points) is None

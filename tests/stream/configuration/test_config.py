@@ -237,6 +237,11 @@ def test_a_region_that_is_none_is_named(tmp_path: Path) -> None:
     for corners, count in (("[]", 0), ("[[0, 0], [1, 1]]", 2)):  # nothing is no picture, either
         said = refusal(tmp_path, f"{CAMERA}region = {corners}\n")
         assert said == f"camera[hallway].region: has {count} corners; a polygon has three or more"
+    said = refusal(tmp_path, CAMERA + "region = [[0, 0], [1, 1], [1, 0.2], [0, 1]]\n")
+    assert said == (
+        "camera[hallway].region: crosses itself, where the side [0.0, 0.0] to [1.0, 1.0] meets the "
+        "side [1.0, 0.2] to [0.0, 1.0]; give its corners in their order"
+    )
     config = load(tmp_path, CAMERA + "region = [[0, 0], [1, 0], [1, 1]]\n")
     assert config.cameras[0].region == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
 
