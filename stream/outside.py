@@ -72,6 +72,7 @@ class Outside:
             self.evidence.revise(config.cameras, config.rules)
         for courier in self.couriers:
             courier.sink.revise(rules_by_camera(config))
+        _warn_without_rules(config, self.couriers)
         return changes
 
 
@@ -96,6 +97,7 @@ def opened_outside(config: Config, opening: Opening, inbox: Inbox) -> Iterator[O
     systemd.says("opening the engine")
     with ExitStack() as stack:
         couriers = [Courier(Path(config.events.store), sink) for sink in _sinks(config)]
+        _warn_without_rules(config, couriers)
         events = stack.enter_context(_event_desk(config, opening, couriers))
         stack.enter_context(_http_side(config.http, ledger))
         keys = None if config.publish.keys is None else KeyFolder(Path(config.publish.keys))
@@ -158,19 +160,20 @@ def _event_desk(
 
 
 def _event_store(config: Config) -> EventStore | None:
-    """Where there are rules, the store. Without any, one that is there already and can be had: what
-    a killed daemon left open in it must end.
+    """Where there are rules, or receivers whose place in it is kept there, the store. Without any,
+    one that is there already and can be had: what a killed daemon left open in it must end.
 
     Raises:
-        StoreError: there are rules, and it can't be opened.
+        StoreError: it is needed, and can't be opened.
     """
     path = Path(config.events.store)
-    if not (config.rules or os.path.exists(path)):  # which raises nothing, as the Path's own does
+    needed = config.rules or config.webhooks or config.mqtt
+    if not (needed or os.path.exists(path)):  # which raises nothing, as the Path's own does
         return None
     try:
         return EventStore(path)
     except StoreError as error:
-        if config.rules:
+        if needed:
             raise
         _log.warning("%s; there is no rule, so the daemon goes on without", error)
         return None
@@ -196,6 +199,15 @@ def _evidence(config: Config, opening: Opening, inbox: Inbox) -> Iterator[Eviden
         yield keeper
     finally:
         keeper.stop()
+
+
+def _warn_without_rules(config: Config, couriers: Sequence[Courier]) -> None:
+    """Receivers may wait for a rule that is yet to come; nobody is to wait in vain, unknowing."""
+    if couriers and not any(rule.enabled for rule in config.rules):
+        _log.warning(
+            "no rule is enabled, so %s will never be told of an event; add a [[rule]]",
+            ", ".join(courier.sink.name for courier in couriers),
+        )
 
 
 def _sinks(config: Config) -> Iterator[Sink]:

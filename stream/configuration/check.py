@@ -104,9 +104,6 @@ def _check_receivers(config: Config) -> None:
         webhook.check(path)
     if config.mqtt is not None:
         config.mqtt.check("mqtt")
-    if (config.webhooks or config.mqtt) and not config.rules:
-        key = "webhook" if config.webhooks else "mqtt"
-        raise ConfigError(f"{key}: there is no rule, so nothing to tell; add a [[rule]]")
 
 
 def _check_http(http: HttpConfig) -> None:

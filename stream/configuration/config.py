@@ -113,7 +113,7 @@ def _state_folder(environment: Mapping[str, str]) -> Path:
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where events are kept, and for how long.
 
-    store: a file; where there are rules, made where it isn't there.
+    store: a file; where there are rules, or somebody to tell, made where it isn't there.
     keep_days: ended events that began before so many days are deleted; 0 keeps them all.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from tests.integration.processes import Daemon, free_port, gapless
 from tests.integration.test_operations import Operator, wait_until
+from tests.stream.events.test_mqtt import MOSQUITTO, Broker, Reader
 
 HALL = '[[camera]]\nname = "hall"\nurl = "scene:?seed=1"\n'
 YARD = '[[camera]]\nname = "yard"\nurl = "scene:?seed=2"\n'
@@ -117,3 +119,27 @@ def test_a_bad_file_is_refused_whole_and_the_next_is_taken(
     for camera in ("hall", "yard"):
         assert gapless(daemon.messages.of("prediction", camera))
     assert daemon.stop() == 0
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+def test_a_broker_hears_of_cameras_before_the_first_rule_comes_and_after_the_last_is_gone(
+    light_bundle: Path, file: File, operator: Operator, tmp_path: Path
+) -> None:
+    broker = Broker(tmp_path, "allow_anonymous true")
+    broker.start()
+    reader = Reader(broker.port)
+    mqtt = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n'
+    said = "so mqtt will never be told of an event; add a [[rule]]"
+    file.write(mqtt, HALL)
+    with Daemon("--config", file.path, "--bundle", light_bundle) as daemon:
+        reader.wait_for("gesta/home/hall/availability", lambda payload: payload == b"online")
+        assert daemon.stderr.count(said) == 1
+        file.write(mqtt, HALL, file.rule)
+        assert json.loads(reader.wait_for("gesta/home/hall/event"))["rule"] == "any"
+        assert daemon.stderr.count(said) == 1
+        file.write(mqtt, HALL)
+        wait_until(lambda: daemon.stderr.count(said) == 2, "the warning", daemon)
+        assert operator.metrics()["gesta_config_last_reload_successful"] == 1
+        assert daemon.stop() == 0
+    reader.close()
+    broker.stop()

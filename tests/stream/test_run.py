@@ -27,6 +27,8 @@ from stream.configuration.config import (
 )
 from stream.configuration.reload import Reload
 from stream.errors import ConfigError, PublishError, SourceError
+from stream.events.receivers import MqttConfig, WebhookConfig
+from stream.events.rule import RuleConfig
 from stream.events.store import EventStore
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
@@ -315,6 +317,25 @@ def test_without_rules_no_store_is_made(opening, endpoint, video, tmp_path):
     events = EventsConfig(store=str(tmp_path / "state" / "events.sqlite"))
     run(msgspec.structs.replace(config(endpoint, video), events=events))
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("rules", [(), (RuleConfig(name="off", labels=("walk",), enabled=False),)])
+def test_that_receivers_wait_in_vain_without_a_rule_is_said_once(
+    opening, endpoint, video, tmp_path, caplog, rules
+):
+    run(
+        msgspec.structs.replace(
+            config(endpoint, video),
+            rules=rules,
+            webhooks=(WebhookConfig(name="vms", url="http://127.0.0.1:9/"),),
+            mqtt=MqttConfig(host="127.0.0.1", port=9),
+            events=EventsConfig(store=str(tmp_path / "events.sqlite")),
+        )
+    )
+    said = [text for text in caplog.messages if "mqtt: 127.0.0.1:9" not in text]
+    assert said == [
+        "no rule is enabled, so webhook:vms, mqtt will never be told of an event; add a [[rule]]"
+    ]
 
 
 def test_without_rules_a_store_of_another_daemon_is_left_alone(
