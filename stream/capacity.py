@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from engine.arrays import U8
 from engine.recogniser import Recogniser, Sample
 from engine.sight import Eyes
+from stream.processes.capture_processes import ALONE_AT_MOST
 
 STEPS_S = 1.0  # how long each batch size is measured
 FEWEST_STEPS = 3
 FRAMES_OF = (1, 16)  # cameras, whose frames are measured together: beyond, a GPU gains less
-# Of the one core that an interpreter runs on: docs/results.md, "What the interpreter costs".
-INTERPRETER_FRAME_MS, INTERPRETER_PREDICTION_MS = 0.3, 0.4
+# Of the one core that the daemon's interpreter runs on, where other processes capture:
+# docs/results.md, "What the interpreter costs".
+INTERPRETER_FRAME_MS, INTERPRETER_PREDICTION_MS = 0.1, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Sent:
 class Cost:
     """What the path costs here.
 
-    sample_ms: of one core, per frame. step_ms: of the whole engine, per prediction, by batch size.
+    sample_ms: of one core, per frame; apart_ms: the same, where another process captures, if it has
+    more to do. step_ms: of the whole engine, per prediction, by batch size.
     frame_ms: of the engine, per frame, by how many cameras share it; empty where frames are the
     cores' affair alone.
     """
@@ -41,6 +44,7 @@ class Cost:
     sample_ms: float
     step_ms: Mapping[int, float]
     frame_ms: Mapping[int, float] = field(default_factory=dict)
+    apart_ms: float = 0.0
 
     def frame_ms_of(self, cameras: int) -> float:
         """Of the engine, where so many cameras share it."""
@@ -55,8 +59,21 @@ def cameras_held(
 
     on_cores: the engine computes on the cores that the sources need, too; else beside them.
     """
+
+    def held(sample_ms: float) -> float:
+        capture_ms = (sent.decode_ms + sample_ms) * sent.fps / cores  # in a second, of all cores
+        return _held(sent, cost, capture_ms, prediction_hz, on_cores=on_cores)
+
+    cameras = held(cost.sample_ms)
+    if cameras > ALONE_AT_MOST and cost.apart_ms > cost.sample_ms:
+        return max(ALONE_AT_MOST, held(cost.apart_ms))
+    return cameras
+
+
+def _held(
+    sent: Sent, cost: Cost, capture_ms: float, prediction_hz: float, *, on_cores: bool
+) -> float:
     held = 0.0
-    capture_ms = (sent.decode_ms + cost.sample_ms) * sent.fps / cores  # in a second, of all cores
     for size, step_ms in cost.step_ms.items():
         engine_ms = step_ms * prediction_hz + cost.frame_ms_of(size) * sent.fps
         busy_ms = capture_ms + engine_ms if on_cores else max(capture_ms, engine_ms)
@@ -68,7 +85,8 @@ def cameras_held(
 def cameras_of_one_daemon(sent: Sent, prediction_hz: float) -> float:
     """How many such sources keep one daemon's interpreter just busy, on whatever machine.
 
-    It runs one thread at a time, so that neither cores nor a GPU help.
+    It runs one thread at a time, so that neither cores nor a GPU help; what other processes
+    capture is still to be taken from them.
     """
     return 1000 / (INTERPRETER_FRAME_MS * sent.fps + INTERPRETER_PREDICTION_MS * prediction_hz)
 

@@ -27,6 +27,8 @@ from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
 from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
+from stream.processes.capture_processes import processes_for
+from stream.processes.distant_sight import DistantEyes
 from stream.samples import StreamSample
 from stream.sources.codecs import decodable
 from stream.sources.open import open_source
@@ -152,7 +154,10 @@ def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tup
         opening.open_sampler(camera, eyes=engine.eyes),
         opening.open_sampler(camera, eyes=engine.eyes, wants_flow=lambda: False),
     ]
-    sample_ms: list[list[float]] = [[], []]
+    if engine.eyes is not None:  # where another process captures, it resizes, too
+        apart = DistantEyes(opening.manifest.resize, lambda call: None)  # noqa: ARG005
+        samplers.append(opening.open_sampler(camera, eyes=apart))
+    sample_ms: list[list[float]] = [[] for _ in samplers]
     newest: dict[int, StreamSample] = {}
     source = _source(camera)
     try:
@@ -180,6 +185,7 @@ def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tup
             frame_ms={}
             if engine.eyes is None or camera.explain
             else measure_frames(engine.eyes, image(), with_flow=i == 0),
+            apart_ms=0.0 if engine.eyes is None else statistics.mean(sample_ms[2][WARM_UP:]),
         )
         for i in range(2)
     )
@@ -270,6 +276,8 @@ def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> N
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
     of_one = int(cameras_of_one_daemon(sent, opening.manifest.prediction_hz))
+    if processes := processes_for(min(int(cameras), of_one), describe_machine().cores):
+        _say("", f"so many are captured in {processes} processes beside the daemon's own")
     if int(cameras) > of_one:
         _say(
             "",

@@ -63,7 +63,9 @@ class SnapshotCollector(Collector):
         yield built
         yield GaugeMetricFamily("gesta_uptime_seconds", "Since the start.", beat.uptime_s)
         yield GaugeMetricFamily(
-            "gesta_resident_memory_bytes", "What the process holds.", beat.memory.rss_bytes
+            "gesta_resident_memory_bytes",
+            "What the daemon holds, with its capture processes.",
+            beat.memory.rss_bytes,
         )
         yield GaugeMetricFamily(
             "gesta_bundle_predictions_per_second",

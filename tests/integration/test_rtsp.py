@@ -33,6 +33,7 @@ Server = RtspServer | GStreamerServer
 PASSWORD = "p@ssage:w/rd#50%?&+ öffne"
 STALL_S = 3.0
 CONFIG = """
+capture_processes = {processes}
 [[camera]]
 name = "cam0"
 url = "{url}"
@@ -68,9 +69,12 @@ def server(make_server: Callable[..., Server]) -> Iterator[Server]:
 def watched(
     server: Server, light_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
-    """A daemon on the server, read by `gesta watch`: one for all the trouble below."""
+    """A daemon on the server, read by `gesta watch`: one for all the trouble below. What GStreamer
+    sends is captured by a process of its own.
+    """
     config = tmp_path_factory.mktemp("config") / "gesta.toml"
-    config.write_text(CONFIG.format(url=server.url, stall_s=STALL_S))
+    processes = int(isinstance(server, GStreamerServer))
+    config.write_text(CONFIG.format(processes=processes, url=server.url, stall_s=STALL_S))
     with Daemon("--config", config, "--bundle", light_bundle, watch=True) as daemon:
         yield daemon
 
@@ -236,7 +240,7 @@ class TestPassword:
         monkeypatch.setenv("HALLWAY_PASSWORD", PASSWORD)
         config = tmp_path / "gesta.toml"
         url = guarded.url_with("viewer:${HALLWAY_PASSWORD}")
-        config.write_text(CONFIG.format(url=url, stall_s=5.0))
+        config.write_text(CONFIG.format(processes=0, url=url, stall_s=5.0))
         with Daemon("--config", config, "--bundle", light_bundle, "-v") as daemon:
             daemon.predictions(3, timeout_s=60)
             assert daemon.stop() == 0

@@ -79,9 +79,22 @@ def test_an_accelerator_computes_beside_the_cores_and_either_may_be_the_limit():
 
 def test_one_daemon_serves_what_its_interpreter_has_time_for():
     sent = Sent(25.0, None, 0.0)
-    # 25 frames of 0.3 ms and 25 or 5 predictions of 0.4 ms are 17.5 and 9.5 ms a second.
-    assert cameras_of_one_daemon(sent, 25) == pytest.approx(1000 / 17.5)
-    assert cameras_of_one_daemon(sent, 5) == pytest.approx(1000 / 9.5)
+    # 25 frames of 0.1 ms and 25 or 5 predictions of 0.4 ms are 12.5 and 4.5 ms a second.
+    assert cameras_of_one_daemon(sent, 25) == pytest.approx(1000 / 12.5)
+    assert cameras_of_one_daemon(sent, 5) == pytest.approx(1000 / 4.5)
+
+
+def test_what_other_processes_have_to_do_counts_where_so_many_are_held():
+    sent, machine = Sent(25.0, None, 1.0), {"cores": 4, "prediction_hz": 5, "on_cores": False}
+    # 25 x (1 + 0.25) ms of 4000, and 25 x (1 + 1) where the pictures are resized there.
+    assert cameras_held(sent, Cost(0.25, {1: 0.1}), **machine) == pytest.approx(128)
+    assert cameras_held(sent, Cost(0.25, {1: 0.1}, {}, 1.0), **machine) == pytest.approx(80)
+    # Not so many that it comes to that: they are captured in the daemon, and that is what it holds.
+    assert cameras_held(sent, Cost(0.25, {1: 0.1}, {}, 4.0), **machine) == pytest.approx(48)
+    slow = Sent(25.0, None, 5.0)
+    assert cameras_held(slow, Cost(0.25, {1: 0.1}, {}, 4.0), **machine) == pytest.approx(
+        4000 / 131.25
+    )
 
 
 @pytest.mark.parametrize(("sample_ms", "several"), [(0.01, True), (20.0, False)])
@@ -90,7 +103,9 @@ def test_it_says_when_a_machine_holds_more_than_one_daemon_serves(capsys, sample
     opening = SimpleNamespace(manifest=small_manifest(), bundle=None)
     cost, engine = Cost(sample_ms, {1: 0.01}), SimpleNamespace(graphs=graphs)
     check._say_capacity(Sent(25.0, None, 0.01), cost, opening, engine)
-    assert ("run several for more" in capsys.readouterr().out) is several
+    said = capsys.readouterr().out
+    assert ("run several for more" in said) is several
+    assert ("processes beside the daemon's own" in said) is several
 
 
 def test_each_batch_size_is_measured_by_the_prediction_and_leaves_nothing_behind(monkeypatch):

@@ -71,7 +71,7 @@ class CameraHealth(Part, frozen=True, kw_only=True):
 
 
 class Memory(Part, frozen=True, kw_only=True):
-    """What the process holds.
+    """What the daemon holds, with the processes that capture for it.
 
     rss_bytes: resident in memory.
     """
