@@ -1,12 +1,13 @@
 """How many cameras the daemon itself serves here: `gesta run` on one drawn clip, played as cameras.
 
-    python -m tests.gpu.benchmark_daemon --cameras 16 64 [--seconds 20] [--device auto] [...]
+    python -m tests.gpu.benchmark_daemon --cameras 16 64 [--processes 2] [--seconds 20] [...]
 
 Each camera decodes the clip (640x480, 25 frames a second, H.264) by itself, in real time, so this
 counts all that the daemon does, decoding on the CPU included. For each number of cameras: frames
 and predictions a second, what was dropped and why, and the time from a frame to its prediction, as
-the upper end of the histogram's bar that the median and the 99th percentile lie in.
-Further options go to `gesta run`.
+the upper end of the histogram's bar that the median and the 99th percentile lie in; the cores that
+were busy, in the daemon and in the processes that capture for it (--processes; by default as many
+as it takes by itself). Further options go to `gesta run`.
 """
 
 from __future__ import annotations
@@ -34,17 +35,19 @@ def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description="Time the daemon with many cameras.")
     parser.add_argument("--cameras", type=int, nargs="+", default=[1])
+    parser.add_argument("--processes", type=int)
     parser.add_argument("--seconds", type=float, default=20.0)
     given, further = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         draw_clip(clip)
         print(
-            "cameras  frames/s  predictions/s  p50<=ms  p99<=ms  cores  GPU MB  dropped per second",
+            "cameras  frames/s  predictions/s  p50<=ms  p99<=ms  daemon+capture cores  GPU MB  "
+            "dropped per second",
             flush=True,
         )
         for cameras in given.cameras:
-            measure(Path(folder), clip, cameras, given.seconds, further)
+            measure(Path(folder), clip, cameras, given, further)
 
 
 def draw_clip(path: Path) -> None:
@@ -63,25 +66,29 @@ def draw_clip(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def measure(folder: Path, clip: Path, cameras: int, seconds: float, further: list[str]) -> None:
+def measure(folder: Path, clip: Path, cameras: int, given, further: list[str]) -> None:
     """One row."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = folder / "gesta.toml"
     one = f'[[camera]]\nurl = "{clip}"\nloop = true\nrealtime = true\n'
-    config.write_text(f'[http]\nbind = "127.0.0.1:{port}"\n' + one * cameras)
+    processes = "" if given.processes is None else f"capture_processes = {given.processes}\n"
+    config.write_text(f'{processes}[http]\nbind = "127.0.0.1:{port}"\n' + one * cameras)
     command = [sys.executable, "-m", "stream.cli", "run", "--config", str(config)]
     command += ["--publish", f"ipc://{folder}/bus", *further]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log) as daemon:
         try:
             await_ready(port, daemon, cameras)
             process = psutil.Process(daemon.pid)
-            before, cpu_s, begun = scrape(port), process.cpu_times(), time.monotonic()
-            time.sleep(seconds)
+            family = [[process], process.children()]
+            before, spent_s, begun = scrape(port), [*map(cpu_s, family)], time.monotonic()
+            time.sleep(given.seconds)
             after, took_s = scrape(port), time.monotonic() - begun
-            spent = process.cpu_times()
-            cores = (spent.user + spent.system - cpu_s.user - cpu_s.system) / took_s
+            cores = [
+                (now_s - then_s) / took_s
+                for now_s, then_s in zip(map(cpu_s, family), spent_s, strict=True)
+            ]
             row(cameras, before, after, took_s, cores)
         except (OSError, RuntimeError, psutil.NoSuchProcess) as error:
             print(f"{cameras:7}  not measured: {error}; the log ends:")
@@ -92,6 +99,10 @@ def measure(folder: Path, clip: Path, cameras: int, seconds: float, further: lis
                 daemon.wait(30)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+
+
+def cpu_s(processes: list[psutil.Process]) -> float:
+    return sum(each.cpu_times().user + each.cpu_times().system for each in processes)
 
 
 def await_ready(port: int, daemon: subprocess.Popen[bytes], cameras: int) -> None:
@@ -146,7 +157,7 @@ def row(cameras, before, after, took_s, cores) -> None:
     causes = ", ".join(f"{cause} {rate:.0f}" for cause, rate in dropped.items() if rate >= 0.5)
     print(
         f"{cameras:7}  {frames:8.0f}  {predictions:13.0f}  {within(0.5):7.0f}  {within(0.99):7.0f}"
-        f"  {cores:5.1f}  {gpu_mb():6}  {causes or 'none'}",
+        f"  {' + '.join(f'{each:.1f}' for each in cores):>20}  {gpu_mb():6}  {causes or 'none'}",
         flush=True,
     )
 
