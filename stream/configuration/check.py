@@ -18,6 +18,7 @@ from stream.region import Point
 _NAME = re.compile(r"[a-z0-9_-]+")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what an Authorization header may hold
 _LOOKED_AT_PX = (224, 224)  # a region that no pixel of such a picture belongs to shows nothing
+MOST_CAPTURE_PROCESSES = 64  # each is an interpreter of its own
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
@@ -59,10 +60,11 @@ def check(config: Config) -> None:
     if config.evidence is not None:
         _check_evidence(config.evidence, config)
     check_rules(config.rules, [camera.name for camera in config.cameras])
-    if config.capture_processes is not None and config.capture_processes < 0:
+    processes = config.capture_processes
+    if processes is not None and not 0 <= processes <= MOST_CAPTURE_PROCESSES:
         raise ConfigError(
-            f"capture_processes: must be 0 or more, not {config.capture_processes}; leave it out "
-            "to have it decided by the number of cameras"
+            f"capture_processes: must be from 0 to {MOST_CAPTURE_PROCESSES}, not {processes}; leave"
+            " it out to have it decided by the number of cameras"
         )
     if not config.events.store:
         raise ConfigError("events.store: is empty; name a file, or leave it out")

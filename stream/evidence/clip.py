@@ -36,7 +36,11 @@ def write_clip(cut: Cut, path: Path) -> Span:
     """
     # A plain file, so that a full disk is an OSError with its own words.
     with path.open("wb") as file, av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream_from_template(cut.template.stream)
+        try:
+            stream = container.add_stream_from_template(cut.template.stream)
+        except ValueError:
+            codec = cut.template.stream.codec_context.codec.canonical_name
+            raise OSError(f"an MP4 can't hold {codec}") from None
         first = cut.packets[0].pts
         last = cut.packets[0].dts - 1
         for stored in cut.packets:

@@ -26,7 +26,7 @@ class Template:
         time_base = stream.time_base if time_base is None else time_base
         assert time_base is not None
         self.time_base: Fraction = time_base
-        self._container: OutputContainer = av.open(io.BytesIO(), "w", format="mp4")
+        self._container: OutputContainer = av.open(io.BytesIO(), "w", format=_FORMAT)
         self.stream = self._container.add_stream_from_template(stream)
         self.stream.time_base = time_base  # what a clip is given, too
 

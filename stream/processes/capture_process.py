@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
+import site
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
 
 from stream.processes.link import Link
 from stream.processes.orders import Begin, Leave, Order, WantFlow
@@ -20,6 +24,7 @@ from stream.reconnect import Backoff
 
 HUNG_S = 10.0  # without a word, of which there are four a second
 BEGIN_S = 60.0  # until the first
+WAKING_S = 1.0
 _MODULE = "stream.processes.child"
 
 _log = logging.getLogger(__name__)
@@ -58,6 +63,7 @@ class CaptureProcess:
         self._captures: dict[int, RemoteCapture] = {}  # by key
         self._flow_wanted = True  # as the process was told
         self._link: Link | None = None  # None while there is no process
+        self._orders = SimpleQueue[Sequence[Order] | None]()  # on their way to it
         self._process: subprocess.Popen[bytes] | None = None
 
     # --- what the main thread does ------------------------------------------------------------
@@ -94,13 +100,17 @@ class CaptureProcess:
         process = self._process
         return None if process is None else process.pid
 
-    def close(self, deadline_s: float) -> None:
-        """Ends it: in order until `time.monotonic()` is there, then at once."""
+    def stop(self) -> None:
+        """Asks it to end; never waits."""
         self._closing.set()
         with self._lock:
-            process = self._process
             if self._link is not None:
                 self._link.hang_up()
+
+    def close(self, deadline_s: float) -> None:
+        """Ends it: in order until `time.monotonic()` is there, then at once."""
+        self.stop()
+        process = self._process
         if process is not None:
             try:
                 process.wait(max(0.0, deadline_s - time.monotonic()))
@@ -111,18 +121,16 @@ class CaptureProcess:
             self._thread.join()
 
     def _send(self, *orders: Order) -> None:
+        """Never waits; what no process is there to hear is nobody's order."""
         if self._link is not None:
-            with contextlib.suppress(OSError):  # it has died, and its reader notices
-                self._link.send(orders)
+            self._orders.put(orders)
 
     # --- the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._closing.is_set():
             how = self._life()
-            with self._lock:
-                self._link = self._process = None
-                captures = list(self._captures.values())
+            captures = self._present()
             if self._closing.is_set():
                 break
             wait_s = self._backoff.next_wait_s()
@@ -131,8 +139,17 @@ class CaptureProcess:
             for capture in captures:
                 capture.lost(f"its capture process {how}; another one takes its place", wait_s)
             self._closing.wait(wait_s)
-        for capture in captures:
+        for capture in self._present():
             capture.end()
+
+    def _present(self) -> list[RemoteCapture]:
+        """The cameras, while there is no process; those that are leaving have left."""
+        with self._lock:
+            self._link = self._process = None
+            for capture in [each for each in self._captures.values() if each.is_leaving]:
+                del self._captures[capture.key]
+                capture.end()
+            return list(self._captures.values())
 
     def _life(self) -> str:
         """One process from start to end; says how it ended."""
@@ -143,32 +160,44 @@ class CaptureProcess:
                 process, link = _started()
             except OSError as error:
                 return f"can't be started ({error.strerror})"
+            orders = self._orders = SimpleQueue()
+            sender = threading.Thread(target=_send_all, args=(orders, link), daemon=True)
+            sender.start()
             self._process, self._link = process, link
-            for capture in [each for each in self._captures.values() if each.is_leaving]:
-                del self._captures[capture.key]
-                capture.end()
             self._flow_wanted = self._wants_flow()
-            orders = [capture.order() for capture in self._captures.values()]
-            self._send(self._begin, WantFlow(self._flow_wanted), *orders)
-        how, patience_s = "", BEGIN_S
+            watched = [capture.order() for capture in self._captures.values()]
+            self._send(self._begin, WantFlow(self._flow_wanted), *watched)
+        how = ""
         try:
-            while (news := link.receive(patience_s)) is not None:
-                if patience_s != self._hung_s:
-                    self._backoff.connected()
-                    patience_s = self._hung_s
-                for each in news:
-                    self._take(each)
-            raise TimeoutError
-        except TimeoutError:
-            how = f"said nothing for {patience_s:g} s, and was killed"
+            how = self._heard_until_silent(link)
         except (EOFError, OSError):
             pass
+        except Exception as error:  # noqa: BLE001  a bug here must not leave its cameras unread
+            _log.error("%s: a bug, please report it", self.name, exc_info=error)
+            how = f"was killed after a bug ({type(error).__name__}, see the log)"
         if how or not self._closing.is_set():
             process.kill()  # it may stand still
         code = process.wait()
+        orders.put(None)
+        sender.join()  # what it waits for has gone with the process
         with self._lock:
             link.close()
         return how or _described(code)
+
+    def _heard_until_silent(self, link: Link) -> str:
+        """Takes what it reports. Raises what `Link.receive` does where no more will come."""
+        patience_s = BEGIN_S
+        while True:
+            news = link.receive(patience_s)
+            if news is None:  # where all was halted, this process may be the first to go on
+                news = link.receive(WAKING_S)
+            if news is None:
+                return f"said nothing for {patience_s:g} s, and was killed"
+            if patience_s != self._hung_s:
+                self._backoff.connected()
+                patience_s = self._hung_s
+            for each in news:
+                self._take(each)
 
     def _take(self, news: News) -> None:
         if not isinstance(news, Report):
@@ -194,6 +223,7 @@ def _started() -> tuple[subprocess.Popen[bytes], Link]:
             process = subprocess.Popen(  # noqa: S603  our own module
                 # -P: what lies in the folder where the daemon runs is not ours to import.
                 [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno())],
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 process_group=0,  # a terminal's Ctrl-C is for the daemon
@@ -202,6 +232,22 @@ def _started() -> tuple[subprocess.Popen[bytes], Link]:
             ours.close()
             raise
     return process, Link(ours)
+
+
+def _environment() -> dict[str, str]:
+    """This process's own, and where it runs from a checkout, the same Gesta for the other."""
+    root = str(Path(__file__).parents[2])
+    path = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    if root in site.getsitepackages():
+        return dict(os.environ)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _send_all(orders: SimpleQueue[Sequence[Order] | None], link: Link) -> None:
+    """Sends until None, or nobody listens; its own thread, since a process may stand still."""
+    with contextlib.suppress(OSError):
+        while (batch := orders.get()) is not None:
+            link.send(batch)
 
 
 def _described(code: int) -> str:

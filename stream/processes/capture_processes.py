@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What one interpreter serves without losses, and what is well below that: docs/results.md.
 ALONE_AT_MOST, SHARE = 48, 32
-STOP_S = 1.0
+STOP_S = 0.5
 
 
 def processes_for(cameras: int, cores: int) -> int:
@@ -53,6 +53,8 @@ class CaptureProcesses:
 
     def __exit__(self, *failure: object) -> None:
         deadline_s = time.monotonic() + STOP_S
+        for process in self._processes:
+            process.stop()
         for process in self._processes:
             process.close(deadline_s)
 

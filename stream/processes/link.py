@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+MESSAGE_S = 10.0  # how long a message that has begun may stop
 _AT_ONCE = 512  # buffers that one call sends: IOV_MAX is 1024
 _COUNT = struct.Struct("=I")
 
@@ -58,9 +59,9 @@ class Link:
         """
         if not self._readable.poll(timeout_s * 1000):
             return None
-        (count,) = _COUNT.unpack(self._read(_COUNT.size, timeout_s))
-        sizes = struct.unpack(f"={count}Q", self._read(8 * count, timeout_s))
-        whole = memoryview(self._read(sum(sizes), timeout_s))
+        (count,) = _COUNT.unpack(self._read(_COUNT.size))
+        sizes = struct.unpack(f"={count}Q", self._read(8 * count))
+        whole = memoryview(self._read(sum(sizes)))
         parts, start = [], 0
         for size in sizes:
             parts.append(whole[start : start + size])
@@ -77,11 +78,11 @@ class Link:
         """Lets go of the socket; nobody may use it any more."""
         self._socket.close()
 
-    def _read(self, size: int, timeout_s: float) -> bytearray:
+    def _read(self, size: int) -> bytearray:
         data = bytearray(size)
         rest = memoryview(data)
         while rest:
-            if not self._readable.poll(timeout_s * 1000):
+            if not self._readable.poll(MESSAGE_S * 1000):
                 raise TimeoutError("a message stopped midway")
             if not (count := self._socket.recv_into(rest)):
                 raise EOFError("the other end has closed")

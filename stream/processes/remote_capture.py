@@ -72,7 +72,7 @@ class RemoteCapture:
         self._gone = threading.Event()
         self._began = self._stop_asked = False
         self._numbers: CaptureSnapshot | None = None  # as the process last told them
-        self._told_ns = 0  # when
+        self._last_frame_ns: int | None = None
 
     # --- what the main thread does ------------------------------------------------------------
 
@@ -110,9 +110,8 @@ class RemoteCapture:
         numbers = self._numbers
         if numbers is None:
             numbers = _before_the_first(self.camera.name, self._epoch)
-        age_s = numbers.last_frame_age_s
-        if age_s is not None:
-            age_s += (self._monotonic_ns() - self._told_ns) / _SECOND_NS
+        last_ns = self._last_frame_ns
+        age_s = None if last_ns is None else (self._monotonic_ns() - last_ns) / _SECOND_NS
         return replace(
             numbers,
             epoch=self._epoch,
@@ -141,21 +140,31 @@ class RemoteCapture:
 
     def take(self, what: What) -> None:
         """Takes a report. May wait while pictures go up to a GPU that is busy."""
-        if isinstance(what, StreamSample):
+        if isinstance(what, Gone):
+            self.end()
+        elif self._stop_asked:
+            return  # whoever has its name by now, and its packets' place, is another one
+        elif isinstance(what, StreamSample):
             self._epoch = max(self._epoch, what.sample.epoch)
             self.queue.put(what if self._mirror is None else self._mirror.completed(what))
         elif isinstance(what, Relayed):
             if self._packets is not None:
                 self._packets.take(what)
         elif isinstance(what, CaptureSnapshot):
-            self._numbers, self._told_ns = what, self._monotonic_ns()
+            self._note(what)
         elif isinstance(what, StatusChange):
             self._epoch = max(self._epoch, what.epoch)
             self._on_status(what)
-        elif isinstance(what, Gone):
-            self.end()
         elif self._mirror is not None:
             self._mirror.call(what)
+
+    def _note(self, numbers: CaptureSnapshot) -> None:
+        if self._numbers is not None and numbers.received < self._numbers.received:
+            return  # told with a change of state, and overtaken by newer ones
+        self._numbers = numbers
+        if numbers.last_frame_age_s is not None:
+            age_ns = round(numbers.last_frame_age_s * _SECOND_NS)
+            self._last_frame_ns = self._monotonic_ns() - age_ns
 
     def lost(self, detail: str, next_retry_s: float) -> None:
         """Its process has died; another one will go on, with another stream epoch."""

@@ -19,6 +19,15 @@ def load(tmp_path: Path, text: str, **given: object) -> Config:
     return load_config(file, environment=ENVIRONMENT, **given)  # type: ignore[arg-type]
 
 
+def test_capture_processes_are_a_number_that_a_machine_can_hold(tmp_path: Path) -> None:
+    assert load(tmp_path, CAMERA).capture_processes is None
+    assert load(tmp_path, "capture_processes = 64\n" + CAMERA).capture_processes == 64
+    for number in (-1, 65, 10**12):
+        said = refusal(tmp_path, f"capture_processes = {number}\n" + CAMERA)
+        assert f"capture_processes: must be from 0 to 64, not {number}" in said
+    assert "capture_processes" in refusal(tmp_path, "capture_processes = true\n" + CAMERA)
+
+
 def refusal(tmp_path: Path, text: str) -> str:
     with pytest.raises(ConfigError) as refused:
         load(tmp_path, text)

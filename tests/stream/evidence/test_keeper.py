@@ -620,3 +620,17 @@ def test_an_mjpeg_camera_is_kept_too(tmp_path: Path, keeping: Callable[..., Kept
     assert clip is not None
     with av.open(str(file_of(clip.uri))) as container:
         assert sum(1 for _ in container.decode(video=0)) >= 50
+
+
+def test_where_an_mp4_cant_hold_what_the_camera_sends_there_is_a_picture_and_it_is_said(
+    tmp_path: Path, keeping: Callable[..., Kept]
+) -> None:
+    """So it is of VP8. It must not end the camera's recognition, either."""
+    video = write_video(tmp_path / "a.webm", frames=100, codec="libvpx")
+    kept = keeping()
+    feed(kept.packets, video)
+    evidence = kept.of(1.0, 2.0).evidence
+    assert evidence.error == "the clip can't be kept (an MP4 can't hold vp8)"
+    assert evidence.clip is None
+    assert evidence.snapshot is not None
+    assert not list((tmp_path / "evidence").rglob("*.mp4*"))

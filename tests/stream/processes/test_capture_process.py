@@ -16,6 +16,7 @@ from engine.flow.open import open_flow
 from stream.configuration.config import CameraConfig
 from stream.host_sight import HostSight
 from stream.processes.capture_process import CaptureProcess
+from stream.processes.link import Link
 from stream.processes.remote_capture import RemoteCapture
 from stream.reconnect import Backoff
 from stream.samples import SampleQueue
@@ -180,6 +181,41 @@ def test_a_process_without_a_camera_waits_for_one():
         rig.process.close(time.monotonic() + 5)
 
 
+def test_nobody_waits_for_a_process_that_stands_still(rig):
+    """However much it is told: a socket holds some hundred orders."""
+    hall = rig.watch("hall", "scene:")
+    rig.samples("hall", 1)
+    os.kill(rig.process.pid, signal.SIGSTOP)
+    region = tuple((0.5 + 0.4 * np.cos(a), 0.5 + 0.4 * np.sin(a)) for a in np.linspace(0, 6, 60))
+    began_s = time.monotonic()
+    others = [rig.watch(f"cam{n}", "scene:", region=region) for n in range(400)]
+    for capture in (hall, *others):
+        capture.stop()
+    rig.process.close(time.monotonic() + 0.2)
+    assert time.monotonic() - began_s < 5
+    assert not any(capture.is_alive() for capture in (hall, *others))
+
+
+def test_a_pause_of_everything_is_no_death(rig, monkeypatch):
+    """A container that is halted goes on in any order."""
+    link_receive, halted = Link.receive, threading.Event()
+
+    def receive(link, timeout_s):
+        if not halted.is_set():
+            halted.set()
+            return None  # as it finds where the clock has gone on, and no process has
+        return link_receive(link, timeout_s)
+
+    rig.watch("hall", "scene:")
+    rig.samples("hall", 1)
+    pid = rig.process.pid
+    monkeypatch.setattr(Link, "receive", receive)
+    assert halted.wait(PATIENCE_S)
+    rig.samples("hall", 30)
+    assert rig.process.pid == pid
+    assert not rig.told("hall", "offline")
+
+
 def test_one_camera_is_left_and_the_others_go_on(rig):
     hall = rig.watch("hall", "scene:?seed=1")
     rig.watch("door", "scene:?seed=2")
@@ -191,6 +227,35 @@ def test_one_camera_is_left_and_the_others_go_on(rig):
     rig.queues["door"].get(PATIENCE_S)
     assert len(rig.samples("door", 30)) == 30
     assert not rig.told("hall", "offline")
+
+
+def test_a_camera_that_is_leaving_when_the_process_dies_is_told_of_no_more(rig):
+    """Its next epoch is of whoever has its name by then."""
+    hall = rig.watch("hall", "scene:?seed=1")
+    door = rig.watch("door", "scene:?seed=2")
+    rig.samples("hall", 2)
+    os.kill(rig.process.pid, signal.SIGSTOP)
+    hall.stop()
+    os.kill(rig.process.pid, signal.SIGKILL)
+    until(lambda: rig.told("door", "offline"))
+    hall.join(PATIENCE_S)
+    assert not hall.is_alive()
+    assert not rig.told("hall", "offline")
+    assert door.is_alive()
+
+
+def test_what_cannot_be_read_is_a_bug_and_another_process_goes_on(rig, monkeypatch, caplog):
+    def spoil(*given):
+        monkeypatch.undo()
+        raise ValueError("spoilt")
+
+    rig.watch("hall", "scene:")
+    rig.samples("hall", 1)
+    monkeypatch.setattr(Link, "receive", spoil)
+    lost = until(lambda: rig.told("hall", "offline"))[0]
+    assert "was killed after a bug (ValueError, see the log); another one" in lost.detail
+    assert "spoilt" in caplog.text
+    until(lambda: rig.queues["hall"].get(PATIENCE_S).sample.epoch == 4)
 
 
 def test_a_camera_may_come_back_under_its_name(rig):
@@ -252,6 +317,13 @@ def test_what_lies_in_the_working_folder_is_not_imported(tmp_path, monkeypatch):
         rig.process.close(time.monotonic() + 5)
 
 
+def test_it_is_of_the_same_gesta(rig):
+    """Where this one runs from a checkout, and another one is installed."""
+    until(lambda: rig.process.pid)
+    path = psutil.Process(rig.process.pid).environ()["PYTHONPATH"]
+    assert path.split(os.pathsep)[0] == str(Path(__file__).parents[3])
+
+
 def test_a_process_that_cannot_be_started_is_told_of(rig, monkeypatch):
     hall = rig.watch("hall", "scene:")
     rig.samples("hall", 1)
@@ -261,6 +333,13 @@ def test_a_process_that_cannot_be_started_is_told_of(rig, monkeypatch):
     hall.stop()
     hall.join(PATIENCE_S)
     assert not hall.is_alive()
+
+
+def test_it_may_be_closed_as_soon_as_it_is_started():
+    for _ in range(5):
+        rig = Rig()
+        rig.process.close(time.monotonic() + 5)
+        assert rig.process.pid is None
 
 
 def test_no_thread_is_left_behind():

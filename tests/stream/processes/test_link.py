@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from stream.processes import link as link_module
 from stream.processes.link import Link
 
 SOON_S = 20.0
@@ -76,9 +77,20 @@ def test_the_other_end_has_gone(ends, how):
         ends[1].send(["nobody"])
 
 
-def test_a_message_that_stops_midway():
+def test_a_message_may_come_in_pieces_and_late():
+    one, other = socket.socketpair()
+    with one, other:
+        link = Link(one)
+        big = threading.Thread(target=link.send, args=(["x" * 1_000_000],))
+        big.start()
+        assert Link(other).receive(0.01) == ["x" * 1_000_000]
+        big.join(SOON_S)
+
+
+def test_a_message_that_stops_midway(monkeypatch):
+    monkeypatch.setattr(link_module, "MESSAGE_S", 0.1)
     one, other = socket.socketpair()
     with one, other:
         one.sendall(struct.pack("=IQ", 1, 1000) + b"only a part")
         with pytest.raises(TimeoutError):
-            Link(other).receive(0.1)
+            Link(other).receive(SOON_S)
