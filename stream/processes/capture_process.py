@@ -22,7 +22,7 @@ from stream.processes.remote_capture import RemoteCapture
 from stream.processes.reports import Gone, News, Report
 from stream.reconnect import Backoff
 
-HUNG_S = 10.0  # without a word, of which there are four a second
+HUNG_S = 10.0  # without a word, of which there are two a second
 BEGIN_S = 60.0  # until the first
 WAKING_S = 1.0
 _MODULE = "stream.processes.child"

@@ -33,7 +33,7 @@ from stream.sources.source import PacketTap
 from stream.status import StatusChange
 
 TURN_S = 0.1  # how soon it is told that a camera's thread has ended
-NUMBERS_EVERY_S = 0.25
+NUMBERS_EVERY_S = 0.5
 SUPERVISE_EVERY_S = 1.0
 STOP_S = 0.8
 BEGIN_S = 60.0  # for the first order

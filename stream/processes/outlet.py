@@ -19,33 +19,37 @@ class Outlet(threading.Thread):
     def __init__(self, link: Link) -> None:
         super().__init__(name="outlet", daemon=True)
         self._link = link
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._filled = threading.Condition(lock)  # there is something to send
+        self._emptied = threading.Condition(lock)  # what holds pictures was sent
         self._waiting: list[News] = []
         self._numbers: dict[int, CaptureSnapshot] = {}
         self._alive = False  # whether to say so, numbers or not
         self._pictures: Counter[int] = Counter()  # by camera, of what waits or is being sent
+        self._of_pictures: list[int] = []  # whose those are that wait
         self._open: set[int] = set()
 
     def open(self, key: int) -> None:
         """A camera begins."""
-        with self._changed:
+        with self._filled:
             self._open.add(key)
 
     def close(self, key: int) -> None:
         """From now on its pictures are refused; whoever waits is let go."""
-        with self._changed:
+        with self._emptied:
             self._open.discard(key)
-            self._changed.notify_all()
+            self._emptied.notify_all()
 
     def put_picture(self, key: int, what: What) -> bool:
         """Reports what holds pictures; may wait. False where the camera is closed."""
-        with self._changed:
-            self._changed.wait_for(
+        with self._emptied:
+            self._emptied.wait_for(
                 lambda: key not in self._open or self._pictures[key] < WAITING_AT_MOST
             )
             if key not in self._open:
                 return False
             self._pictures[key] += 1
+            self._of_pictures.append(key)
             self._put(Report(key, what))
         return True
 
@@ -55,38 +59,42 @@ class Outlet(threading.Thread):
 
     def put_news(self, news: News) -> None:
         """Reports what may be of no camera. Never waits."""
-        with self._changed:
+        with self._filled:
             self._put(news)
 
     def put_numbers(self, numbers: Iterable[tuple[int, CaptureSnapshot]]) -> None:
         """Cameras' newest numbers, which take the place of those before. Where there are none,
         this still is a sign of life.
         """
-        with self._changed:
+        with self._filled:
             self._numbers.update(numbers)
             self._alive = True
-            self._changed.notify_all()
+            self._filled.notify()
 
     def run(self) -> None:
         """The thread's life: until the daemon is gone."""
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._alive)
+            with self._filled:
+                self._filled.wait_for(lambda: self._waiting or self._alive)
                 # Numbers first: a camera's last report is that it has gone.
                 news: list[News] = [Report(*each) for each in self._numbers.items()]
                 news += self._waiting
                 self._numbers.clear()
                 self._alive = False
                 self._waiting.clear()
-                pictures = self._pictures.copy()
+                pictures, self._of_pictures = self._of_pictures, []
             try:
                 self._link.send(news)
             except OSError:
                 return  # whoever receives orders notices, too
-            with self._changed:
-                self._pictures -= pictures  # and only what waits by now is counted on
-                self._changed.notify_all()
+            if pictures:
+                with self._emptied:
+                    self._pictures.subtract(pictures)
+                    for key in pictures:
+                        if not self._pictures[key]:
+                            del self._pictures[key]
+                    self._emptied.notify_all()
 
     def _put(self, news: News) -> None:
         self._waiting.append(news)
-        self._changed.notify_all()
+        self._filled.notify()

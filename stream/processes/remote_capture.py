@@ -146,6 +146,7 @@ class RemoteCapture:
             return  # whoever has its name by now, and its packets' place, is another one
         elif isinstance(what, StreamSample):
             self._epoch = max(self._epoch, what.sample.epoch)
+            self._last_frame_ns = what.monotonic_ns["captured"]
             self.queue.put(what if self._mirror is None else self._mirror.completed(what))
         elif isinstance(what, Relayed):
             if self._packets is not None:

@@ -30,6 +30,11 @@ NUMBERS = CaptureSnapshot(
 LIVE = StatusChange("hall", "live", Reason.SIZE_CHANGE, "", 5, None, 2)
 
 
+def sample(tick, captured_ns, epoch=5):
+    made = stream_sample("hall", tick, epoch)
+    return replace(made, monotonic_ns={**made.monotonic_ns, "captured": captured_ns})
+
+
 class Rig:
     def __init__(self):
         self.now_ns = 10**12
@@ -76,10 +81,11 @@ def test_before_the_first_numbers_nothing_has_come(rig):
 def test_numbers_are_those_of_the_process_with_what_the_daemon_adds(rig):
     rig.capture.take(NUMBERS)
     rig.now_ns += 2 * 10**9
+    assert rig.capture.snapshot().last_frame_age_s == pytest.approx(2.5)
     for tick in range(6):
-        rig.capture.take(stream_sample("hall", tick, epoch=5))
+        rig.capture.take(sample(tick, captured_ns=rig.now_ns - 10**8))
     numbers = rig.capture.snapshot()
-    assert numbers.last_frame_age_s == pytest.approx(2.5)
+    assert numbers.last_frame_age_s == pytest.approx(0.1)
     assert numbers.dropped == {"thinned": 3, "late": 2, "shed": 2}
     assert (numbers.queue_depth, numbers.received, numbers.reconnects) == (4, 100, 2)
 
@@ -93,7 +99,7 @@ def test_numbers_never_go_backwards(rig):
 
 def test_where_its_process_dies_the_next_one_goes_on_from_there(rig):
     rig.capture.take(NUMBERS)
-    rig.capture.take(stream_sample("hall", epoch=6))
+    rig.capture.take(sample(0, captured_ns=rig.now_ns - 10**9 // 2, epoch=6))
     rig.capture.lost("it died", 1.5)
     (status,) = rig.statuses
     assert (status.state, status.epoch, status.next_retry_s) == ("offline", 7, 1.5)
