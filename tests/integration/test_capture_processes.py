@@ -68,6 +68,22 @@ def test_predictions_are_those_of_the_daemons_own_threads(
     assert found[0] == found[1]
 
 
+def test_a_file_that_waits_for_its_reader_is_read_by_the_daemon_itself(
+    light_bundle: Path, tmp_path: Path
+) -> None:
+    """Nothing of it is dropped, however fast it is read."""
+    clip = write_clip(tmp_path / "clip.mp4", frames=100)
+    config = configured(tmp_path, f'name = "hall"\nurl = "{clip}"', processes=1)
+    with Daemon("--config", config, "--bundle", light_bundle) as daemon:
+        assert daemon.wait(60) == 0
+        time.sleep(0.3)  # the last words are on their way
+    predictions = daemon.messages.of("prediction")
+    assert gapless(predictions)
+    assert {each["window"]["shed"] for each in predictions} == {0}
+    assert {count for each in predictions for count in each["dropped"].values()} == {0}
+    assert len(predictions) == 20
+
+
 def test_a_process_that_dies_takes_nobody_elses_cameras_with_it(
     light_bundle: Path, tmp_path: Path
 ) -> None:
