@@ -5,7 +5,6 @@ It does what it is ordered to over the socket FD, and ends with the daemon.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -86,12 +85,14 @@ class CaptureHost:
             handlers=[LogOutlet(self._outlet)], level=self._begin.log_level, force=True
         )
         self._outlet.start()
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                for order in orders:
-                    self._do(order)
-                self._look_after()
+        while True:
+            for order in orders:
+                self._do(order)
+            self._look_after()
+            try:
                 orders = self._link.receive(TURN_S) or ()
+            except (EOFError, OSError):
+                break
         for capture in self._captures.values():
             capture.stop()
         deadline_s = time.monotonic() + STOP_S
@@ -116,13 +117,13 @@ class CaptureHost:
             (outlet.put_picture if isinstance(call, Added) else outlet.put)(key, call)
 
         def tell(change: StatusChange) -> None:
-            outlet.put(key, self._captures[key].snapshot())  # of the same moment
+            outlet.put(key, capture.snapshot())  # of the same moment
             outlet.put(key, change)
 
         sights = Sights(begin.manifest, begin.flow_entry, self._open_flow)
         if order.sends_frames:
             sights.eyes = DistantEyes(begin.manifest.resize, report)
-        return CaptureThread(
+        capture = CaptureThread(
             order.camera,
             manifest=begin.manifest,
             open_sight=sights.opener(order.camera),
@@ -134,6 +135,7 @@ class CaptureHost:
             epoch=order.epoch,
             before=order.before,
         )
+        return capture
 
     def _relay(self, key: int) -> PacketTap:
         from stream.evidence.relay import PacketRelay  # most daemons keep no evidence
