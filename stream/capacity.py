@@ -59,26 +59,19 @@ def cameras_held(
 
     on_cores: the engine computes on the cores that the sources need, too; else beside them.
     """
-
-    def held(sample_ms: float) -> float:
-        capture_ms = (sent.decode_ms + sample_ms) * sent.fps / cores  # in a second, of all cores
-        return _held(sent, cost, capture_ms, prediction_hz, on_cores=on_cores)
-
-    cameras = held(cost.sample_ms)
-    if cameras > ALONE_AT_MOST and cost.apart_ms > cost.sample_ms:
-        return max(ALONE_AT_MOST, held(cost.apart_ms))
-    return cameras
-
-
-def _held(
-    sent: Sent, cost: Cost, capture_ms: float, prediction_hz: float, *, on_cores: bool
-) -> float:
     held = 0.0
+    capture_ms = (sent.decode_ms + cost.sample_ms) * sent.fps / cores  # in a second, of all cores
     for size, step_ms in cost.step_ms.items():
         engine_ms = step_ms * prediction_hz + cost.frame_ms_of(size) * sent.fps
         busy_ms = capture_ms + engine_ms if on_cores else max(capture_ms, engine_ms)
         if size == min(cost.step_ms) or 1000 / busy_ms >= size:
             held = max(held, 1000 / busy_ms)
+    if held > ALONE_AT_MOST and cost.apart_ms > cost.sample_ms:
+        apart = replace(cost, sample_ms=cost.apart_ms)
+        held = cameras_held(
+            sent, apart, cores=cores, prediction_hz=prediction_hz, on_cores=on_cores
+        )
+        return max(ALONE_AT_MOST, held)
     return held
 
 

@@ -86,15 +86,14 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
 
 
 def _capture_processes(config: Config, opening: Opening, shedding: Shedding) -> CaptureProcesses:
-    cores, number = describe_machine().cores, config.capture_processes
+    number = config.capture_processes
     if number is None:
-        number = processes_for(len(config.cameras), cores)
+        number = processes_for(len(config.cameras), describe_machine().cores)
     begin = Begin(
         manifest=opening.manifest,
         flow=opening.flow,
         flow_entry=opening.flow_entry,
         flow_device=opening.flow_device,
-        turns=cores,
         log_level=logging.getLogger().level,
     )
     return CaptureProcesses(number, begin, shedding.wants_flow)

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import signal
-import site
 import socket
 import subprocess
 import sys
@@ -169,7 +168,9 @@ class CaptureProcess:
             self._send(self._begin, WantFlow(self._flow_wanted), *watched)
         how = ""
         try:
-            how = self._heard_until_silent(link)
+            self._listen(link)
+        except TimeoutError as error:
+            how = f"{error}, and was killed"
         except (EOFError, OSError):
             pass
         except Exception as error:  # noqa: BLE001  a bug here must not leave its cameras unread
@@ -184,20 +185,16 @@ class CaptureProcess:
             link.close()
         return how or _described(code)
 
-    def _heard_until_silent(self, link: Link) -> str:
-        """Takes what it reports. Raises what `Link.receive` does where no more will come."""
-        patience_s = BEGIN_S
+    def _listen(self, link: Link) -> None:
+        """Takes what it reports. Raises what `Link.receive` does where no more will come, and
+        TimeoutError where it is silent.
+        """
+        news = _heard(link, BEGIN_S)
+        self._backoff.connected()
         while True:
-            news = link.receive(patience_s)
-            if news is None:  # where all was halted, this process may be the first to go on
-                news = link.receive(WAKING_S)
-            if news is None:
-                return f"said nothing for {patience_s:g} s, and was killed"
-            if patience_s != self._hung_s:
-                self._backoff.connected()
-                patience_s = self._hung_s
             for each in news:
                 self._take(each)
+            news = _heard(link, self._hung_s)
 
     def _take(self, news: News) -> None:
         if not isinstance(news, Report):
@@ -234,12 +231,22 @@ def _started() -> tuple[subprocess.Popen[bytes], Link]:
     return process, Link(ours)
 
 
+def _heard(link: Link, patience_s: float) -> list[News]:
+    """The next reports."""
+    news = link.receive(patience_s)
+    if news is None:  # where all was halted, this process may be the first to go on
+        news = link.receive(WAKING_S)
+    if news is None:
+        raise TimeoutError(f"said nothing for {patience_s:g} s")
+    return news
+
+
 def _environment() -> dict[str, str]:
     """This process's own, and where it runs from a checkout, the same Gesta for the other."""
-    root = str(Path(__file__).parents[2])
-    path = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    if root in site.getsitepackages():
+    root = Path(__file__).parents[2]
+    if root.name in ("site-packages", "dist-packages"):
         return dict(os.environ)
+    path = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 

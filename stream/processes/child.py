@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
-from threading import BoundedSemaphore
 
 import cv2
 
@@ -74,7 +73,7 @@ class CaptureHost:
     def __init__(self, link: Link, begin: Begin) -> None:
         self._link, self._begin = link, begin
         self._outlet = Outlet(link)
-        self._turns = BoundedSemaphore(begin.turns)
+        self._sights = Sights(begin.manifest, begin.flow_entry, self._open_flow)
         self._wants_flow = True
         self._captures: dict[int, CaptureThread] = {}
         self._numbers_due_s = self._supervision_due_s = 0.0
@@ -120,8 +119,9 @@ class CaptureHost:
             outlet.put(key, capture.snapshot())  # of the same moment
             outlet.put(key, change)
 
-        sights = Sights(begin.manifest, begin.flow_entry, self._open_flow)
+        sights = self._sights
         if order.sends_frames:
+            sights = Sights(begin.manifest, begin.flow_entry, self._open_flow)
             sights.eyes = DistantEyes(begin.manifest.resize, report)
         capture = CaptureThread(
             order.camera,
@@ -131,7 +131,7 @@ class CaptureHost:
             on_status=tell,
             wants_flow=lambda: self._wants_flow,
             packets=self._relay(key) if order.sends_packets else None,
-            turns=lambda: self._turns,
+            turns=self._sights.turns,  # as many as there are cores: all make or resize pictures
             epoch=order.epoch,
             before=order.before,
         )

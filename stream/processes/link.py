@@ -83,7 +83,7 @@ class Link:
         rest = memoryview(data)
         while rest:
             if not self._readable.poll(MESSAGE_S * 1000):
-                raise TimeoutError("a message stopped midway")
+                raise TimeoutError("stopped in the middle of a message")
             if not (count := self._socket.recv_into(rest)):
                 raise EOFError("the other end has closed")
             rest = rest[count:]

@@ -14,14 +14,13 @@ class Begin:
     """The first order.
 
     flow, flow_entry, flow_device: which flow is estimated where samples are made here.
-    turns: cameras that may make a sample at once. log_level: of the daemon's log.
+    log_level: of the daemon's log.
     """
 
     manifest: Manifest
     flow: str
     flow_entry: FlowEntry
     flow_device: str
-    turns: int
     log_level: int
 
 

@@ -51,7 +51,7 @@ def told(message: Message) -> tuple[object, ...]:
 def test_predictions_are_those_of_the_daemons_own_threads(
     light_bundle: Path, tmp_path: Path
 ) -> None:
-    """A part of the picture, of which a part is looked at, and frames that are missing."""
+    """Of a part of the picture, in which a part is looked at."""
     clip = write_clip(tmp_path / "clip.mp4", frames=60)
     camera = (
         f'name = "hall"\nurl = "{clip}"\nrealtime = true\n'
@@ -129,9 +129,10 @@ def test_a_camera_is_added_altered_and_taken_out(light_bundle: Path, tmp_path: P
             daemon.popen.send_signal(signal.SIGHUP)
             daemon.predictions(3, camera="yard")
             daemon.predictions(3, camera="hall", stream_epoch=1)
+            heard = len(daemon.messages.all)
             configured(tmp_path, second, processes=1)
             daemon.popen.send_signal(signal.SIGHUP)
-            ended = daemon.status("ended", camera="hall", after=len(daemon.messages.all))
+            ended = daemon.status("ended", camera="hall", after=heard)
             assert "taken out of the configuration" in ended["detail"]
             assert len(children(daemon)) == 1
             assert daemon.stop() == 0

@@ -11,6 +11,5 @@ BEGIN = Begin(
     flow="dis",
     flow_entry=FlowEntry(bound_px=12.0),
     flow_device="cpu",
-    turns=2,
     log_level=logging.INFO,
 )
