@@ -107,6 +107,7 @@ def _run(add: Add) -> None:
     )
     added.add_argument("--config", type=Path, metavar="FILE", help="read this gesta.toml first")
     _add_engine_options(added)
+    _add_decoder(added)
     added.add_argument(
         "--publish", metavar="ENDPOINT", help=f"where to publish (default: {DEFAULT})"
     )
@@ -215,6 +216,7 @@ def _check(add: Add) -> None:
         help="say instead how often the precision gives fp32's answers on the videos in here",
     )  # fmt: skip
     _add_engine_options(added)
+    _add_decoder(added)
     added.add_argument(
         "--transport", choices=("tcp", "udp"), help="how RTSP travels (default: tcp)"
     )
@@ -370,6 +372,13 @@ def _add_engine_options(added: argparse.ArgumentParser) -> None:
     added.add_argument(
         "--allow-flow-mismatch", action="store_true", default=None,
         help="run a flow that the bundle was not trained on; nobody has measured how well",
+    )  # fmt: skip
+
+
+def _add_decoder(added: argparse.ArgumentParser) -> None:
+    added.add_argument(
+        "--decoder", choices=("cpu", "cuda"),
+        help="cuda has an NVIDIA GPU decode cameras' H.264, H.265 and VP9 (default: cpu)",
     )  # fmt: skip
 
 

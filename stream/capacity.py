@@ -53,11 +53,18 @@ class Cost:
 
 
 def cameras_held(
-    sent: Sent, cost: Cost, *, cores: int, prediction_hz: float, on_cores: bool
+    sent: Sent,
+    cost: Cost,
+    *,
+    cores: int,
+    prediction_hz: float,
+    on_cores: bool,
+    alone_at_most: int = ALONE_AT_MOST,
 ) -> float:
     """How many such sources keep the machine just busy, in batches that so many can fill.
 
     on_cores: the engine computes on the cores that the sources need, too; else beside them.
+    alone_at_most: where there are more of them, other processes capture.
     """
     held = 0.0
     capture_ms = (sent.decode_ms + cost.sample_ms) * sent.fps / cores  # in a second, of all cores
@@ -66,12 +73,12 @@ def cameras_held(
         busy_ms = capture_ms + engine_ms if on_cores else max(capture_ms, engine_ms)
         if size == min(cost.step_ms) or 1000 / busy_ms >= size:
             held = max(held, 1000 / busy_ms)
-    if held > ALONE_AT_MOST and cost.apart_ms > cost.sample_ms:
+    if held > alone_at_most and cost.apart_ms > cost.sample_ms:
         apart = replace(cost, sample_ms=cost.apart_ms)
         held = cameras_held(
             sent, apart, cores=cores, prediction_hz=prediction_hz, on_cores=on_cores
         )
-        return max(ALONE_AT_MOST, held)
+        return max(alone_at_most, held)
     return held
 
 

@@ -19,7 +19,7 @@ from stream.sampler import OpenSight, Sampler
 from stream.samples import SampleSink
 from stream.sources.history import History
 from stream.sources.open import is_file, open_source
-from stream.sources.source import PacketTap, Source, SourceOptions, StreamInfo
+from stream.sources.source import Decoder, PacketTap, Source, SourceOptions, StreamInfo
 from stream.status import CaptureSnapshot, State, StatusChange, explained
 
 OPEN_TIMEOUT_S = 10.0
@@ -47,6 +47,7 @@ class CaptureThread:
         on_status: called from the capture thread (from `supervise` for a thread given up).
         wants_flow: whether the flow stream is wanted at the moment.
         packets: takes the camera's encoded packets; None where nobody wants them.
+        decoder: see SourceOptions.
         turns: gives what is held while a frame becomes a sample: not all cameras' may at once.
         epoch: the first stream epoch's number.
         before: the numbers of a process that had the camera before, which go on.
@@ -63,6 +64,7 @@ class CaptureThread:
         on_status: Callable[[StatusChange], object],
         wants_flow: Callable[[], bool] = lambda: True,
         packets: PacketTap | None = None,
+        decoder: Decoder = "cpu",
         turns: Callable[[], AbstractContextManager[object]] = nullcontext,
         epoch: int = 0,
         before: CaptureSnapshot | None = None,
@@ -76,6 +78,7 @@ class CaptureThread:
         self.queue = queue
         self._on_status = on_status
         self._packets = packets
+        self._decoder = decoder
         self._turns = turns
         self._open_source = open_source
         self._backoff = Backoff() if backoff is None else backoff
@@ -312,6 +315,7 @@ class CaptureThread:
             realtime=bool(self.camera.realtime),
             wait=self._stop_asked.wait,
             history=self._history,
+            decoder=self._decoder,
             packets=self._packets,
         )
 

@@ -26,13 +26,13 @@ from stream.capacity import (
 from stream.configuration.config import CameraConfig, Config
 from stream.errors import Reason, SourceError
 from stream.frame import SourceFrame
-from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
-from stream.processes.capture_processes import processes_for
+from stream.opening import Engine, Opening, check_decoder, open_bundle, progress_on_stderr
+from stream.processes.capture_processes import ALONE_AT_MOST, processes_for
 from stream.processes.distant_sight import DistantEyes
 from stream.samples import StreamSample
 from stream.sources.codecs import decodable
 from stream.sources.open import open_source
-from stream.sources.source import Source, SourceOptions, StreamInfo
+from stream.sources.source import Decoder, Source, SourceOptions, StreamInfo
 from stream.version import versions
 
 RATE_S, SAMPLING_S = 3.0, 2.0  # how long each measurement lasts
@@ -57,6 +57,7 @@ def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None
         SourceError: the URL can't be opened, or nothing comes from it.
     """
     _say_machine()
+    check_decoder(config.decoder)
     opening = open_bundle(config)
     manifest = opening.manifest
     _say(
@@ -79,13 +80,13 @@ def check(config: Config, *, opens_url: bool, clips: Path | None = None) -> None
         camera = config.cameras[-1]
         sent = Sent(manifest.grid_fps, None, 0.0)
         if opens_url:
-            sent = _interruptibly(lambda: _measure_source(camera))
+            sent = _interruptibly(lambda: _measure_source(camera, config.decoder))
             _say_source(sent, manifest.grid_fps)
         cost, rgb_cost = _interruptibly(lambda: measure_costs(camera, opening, engine))
         _say_cost(sent, cost, engine, opens_url=opens_url)
-        _say_capacity(sent, cost, opening, engine)
+        _say_capacity(sent, cost, opening, engine, config.decoder)
         if config.rgb_when_overloaded:
-            held = _held(sent, rgb_cost, opening, engine)
+            held = _held(sent, rgb_cost, opening, engine, config.decoder)
             _say("", f"{int(held)} with RGB alone, which is how too many are looked at")
     finally:
         engine.graphs.close()
@@ -114,9 +115,9 @@ def _interruptibly(work: Callable[[], Result]) -> Result:
     return done.result()
 
 
-def _measure_source(camera: CameraConfig) -> Sent:
+def _measure_source(camera: CameraConfig, decoder: Decoder) -> Sent:
     """Reads without recognising, so that the model's slowness loses no frame."""
-    source = _source(camera)
+    source = _source(camera, decoder)
     pts_ns: list[int] = []
     spent_ms: list[float] = []
     delays_ms: list[float] = []
@@ -192,8 +193,8 @@ def measure_costs(camera: CameraConfig, opening: Opening, engine: Engine) -> tup
     return both, alone
 
 
-def _source(camera: CameraConfig) -> Source:
-    return open_source(camera.url, SourceOptions(transport=camera.transport))
+def _source(camera: CameraConfig, decoder: Decoder = "cpu") -> Source:
+    return open_source(camera.url, SourceOptions(transport=camera.transport, decoder=decoder))
 
 
 @contextmanager
@@ -267,16 +268,21 @@ def _say_cost(sent: Sent, cost: Cost, engine: Engine, *, opens_url: bool) -> Non
     _say("", f"{cost.step_ms[one]:.1f} ms for both streams{batches} ({where}, per prediction)")
 
 
-def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> None:
-    cameras = _held(sent, cost, opening, engine)
+def _say_capacity(
+    sent: Sent, cost: Cost, opening: Opening, engine: Engine, decoder: Decoder
+) -> None:
+    cameras = _held(sent, cost, opening, engine, decoder)
     without = "" if sent.decode_ms else "; decoding comes on top: give a URL to count it"
+    if decoder == "cuda":
+        without += "; what the GPU's own decoding unit holds is not counted"
     _say(
         "holds",
         f"{int(cameras)} such cameras of {sent.fps:.0f} fps"
         f" ({cameras:.1f} by arithmetic, while nothing else runs{without})",
     )
     of_one = int(cameras_of_one_daemon(sent, opening.manifest.prediction_hz))
-    if processes := processes_for(min(int(cameras), of_one), describe_machine().cores):
+    fit = min(int(cameras), of_one)
+    if processes := processes_for(fit, describe_machine().cores, decoder):
         _say("", f"so many are captured in {processes} processes beside the daemon's own")
     if int(cameras) > of_one:
         _say(
@@ -295,13 +301,14 @@ def _say_capacity(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> N
         )
 
 
-def _held(sent: Sent, cost: Cost, opening: Opening, engine: Engine) -> float:
+def _held(sent: Sent, cost: Cost, opening: Opening, engine: Engine, decoder: Decoder) -> float:
     return cameras_held(
         sent,
         cost,
         cores=describe_machine().cores,
         prediction_hz=opening.manifest.prediction_hz,
         on_cores=_is_on_cores(engine),
+        alone_at_most=0 if decoder == "cuda" else ALONE_AT_MOST,
     )
 
 

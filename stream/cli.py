@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from stream.configuration.config import Config
 
 _KEYS = (  # of the configuration, that are options as well
-    "site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch", "log_format",
+    "site", "node", "bundle", "device", "precision", "flow", "allow_flow_mismatch", "decoder",
+    "log_format",
 )  # fmt: skip
 _SHOW_CURSOR = "\x1b[?25h"  # what a moving line hides while it moves
 

@@ -17,6 +17,7 @@ from engine.eyes import open_eyes
 from engine.flow.estimator import FlowEstimator
 from engine.flow.open import open_default_flow, open_flow
 from engine.graphs import Graphs
+from engine.machine import describe_machine
 from engine.manifest import FlowEntry, Manifest
 from engine.recogniser import Recogniser
 from engine.sight import Eyes
@@ -123,6 +124,15 @@ class Opening:
             runner=f"{graphs.engine} {graphs.device}",
             precision=graphs.precision,
             flow=self.flow,
+        )
+
+
+def check_decoder(decoder: str) -> None:
+    """Raises ConfigError where a GPU is to decode, and there is no driver for one."""
+    if decoder == "cuda" and describe_machine().nvidia_driver is None:
+        raise ConfigError(
+            'decoder: "cuda" is an NVIDIA GPU\'s, and there is no driver for one here; look at '
+            "nvidia-smi, and in a container start it with --gpus all; or leave decoder out"
         )
 
 

@@ -24,7 +24,7 @@ from stream.inference import InferenceThread
 from stream.messaging.envelope import Envelope
 from stream.messaging.messages import BundleFacts, CameraFacts, GridFacts, Message, Meta, Model
 from stream.messaging.writer import Writer
-from stream.opening import Engine, Opening, open_bundle, progress_on_stderr
+from stream.opening import Engine, Opening, check_decoder, open_bundle, progress_on_stderr
 from stream.operations.ledger import Ledger
 from stream.outside import Outside, opened_outside
 from stream.processes.capture_processes import CaptureProcesses, processes_for
@@ -64,6 +64,7 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
     if config.evidence is not None and config.evidence.attention:
         opening.check_attention()
     check_sources(config.cameras)
+    check_decoder(config.decoder)
     inbox = Inbox()
     with opened_outside(config, opening, inbox) as outside:
         wakeup = Event()
@@ -88,9 +89,10 @@ def run(reload: Reload, *, stop: Event, show: bool) -> None:
 def _capture_processes(config: Config, opening: Opening, shedding: Shedding) -> CaptureProcesses:
     number = config.capture_processes
     if number is None:
-        number = processes_for(len(config.cameras), describe_machine().cores)
+        number = processes_for(len(config.cameras), describe_machine().cores, config.decoder)
     begin = Begin(
         manifest=opening.manifest,
+        decoder=config.decoder,
         flow=opening.flow,
         flow_entry=opening.flow_entry,
         flow_device=opening.flow_device,

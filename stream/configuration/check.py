@@ -66,6 +66,11 @@ def check(config: Config) -> None:
             f"capture_processes: must be from 0 to {MOST_CAPTURE_PROCESSES}, not {processes}; leave"
             " it out to have it decided by the number of cameras"
         )
+    if processes == 0 and config.decoder == "cuda":
+        raise ConfigError(
+            'capture_processes: is 0, and decoder = "cuda" decodes in capture processes alone; '
+            "leave out one of them"
+        )
     if not config.events.store:
         raise ConfigError("events.store: is empty; name a file, or leave it out")
     if not (math.isfinite(config.events.keep_days) and config.events.keep_days >= 0):

@@ -132,6 +132,7 @@ class Config(
 
     device, precision, flow: "auto" / None choose the best that this machine runs in real time.
     rgb_when_overloaded: give flow up where the machine stays too slow for both streams.
+    decoder: "cuda" has an NVIDIA GPU decode what it can of cameras, in capture processes.
     capture_processes: how many processes capture the cameras, 0 for the daemon itself; None: by
         the number of cameras.
     """
@@ -144,6 +145,7 @@ class Config(
     flow: str | None = None
     allow_flow_mismatch: bool = False
     rgb_when_overloaded: bool = True
+    decoder: Literal["cpu", "cuda"] = "cpu"
     capture_processes: int | None = None
     log_format: Literal["text", "json"] = "text"
     publish: PublishConfig = PublishConfig()

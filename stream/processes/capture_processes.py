@@ -15,6 +15,7 @@ from stream.processes.capture_process import CaptureProcess
 from stream.processes.orders import Begin
 from stream.processes.remote_capture import RemoteCapture
 from stream.samples import SampleQueue
+from stream.sources.source import Decoder
 from stream.status import StatusChange
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ ALONE_AT_MOST, SHARE = 48, 32
 STOP_S = 0.5
 
 
-def processes_for(cameras: int, cores: int) -> int:
-    """How many processes so many cameras are captured in where nobody says: 0 is the daemon's."""
-    return 0 if cameras <= ALONE_AT_MOST else min(math.ceil(cameras / SHARE), cores)
+def processes_for(cameras: int, cores: int, decoder: Decoder = "cpu") -> int:
+    """How many processes so many cameras are captured in where nobody says: 0 is the daemon's.
+
+    A GPU decodes in other processes alone: PyAV holds the interpreter while a picture comes down.
+    """
+    if decoder == "cpu" and cameras <= ALONE_AT_MOST:
+        return 0
+    return max(1, min(math.ceil(cameras / SHARE), cores))
 
 
 class CaptureProcesses:

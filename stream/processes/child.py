@@ -131,6 +131,7 @@ class CaptureHost:
             on_status=tell,
             wants_flow=lambda: self._wants_flow,
             packets=self._relay(key) if order.sends_packets else None,
+            decoder=begin.decoder,
             turns=self._sights.turns,  # as many as there are cores: all make or resize pictures
             epoch=order.epoch,
             before=order.before,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.manifest import FlowEntry, Manifest
 from stream.configuration.config import CameraConfig
+from stream.sources.source import Decoder
 from stream.status import CaptureSnapshot
 
 
@@ -13,11 +14,13 @@ from stream.status import CaptureSnapshot
 class Begin:
     """The first order.
 
+    decoder: what decodes the cameras' packets.
     flow, flow_entry, flow_device: which flow is estimated where samples are made here.
     log_level: of the daemon's log.
     """
 
     manifest: Manifest
+    decoder: Decoder
     flow: str
     flow_entry: FlowEntry
     flow_device: str

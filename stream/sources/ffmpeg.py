@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -18,7 +19,8 @@ from av.video.stream import VideoStream
 from engine.arrays import U8
 from engine.grid import SECOND_NS
 from stream.errors import Reason, SourceError
-from stream.sources.source import StreamInfo
+from stream.sources import nvdec
+from stream.sources.source import Decoder, StreamInfo
 
 # FFmpeg "plays" text files as terminal art.
 _NOT_VIDEO = frozenset({"ansi", "bintext", "xbin", "idf"})
@@ -26,6 +28,7 @@ _NEARLY = 0.9  # of a timeout: what took so long has run into it
 _NO_CAMERA = (errno.ENODEV, errno.ENOTTY, errno.ENXIO)  # what a device says that is none, or gone
 _POLL_S = 0.004  # how often a device that doesn't block is asked
 _HOPELESS = 250  # packets in a row that give no picture
+_HOPELESS_ON_GPU = 25  # packets in a row that can't be decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +139,39 @@ def open_container(
     open_timeout_s: float,
     stall_s: float | None = None,
     container_format: str | None = None,
+    decoder: Decoder = "cpu",
 ) -> InputContainer:
     """Opens `url`, whose masked form is `shown`; SourceError where it fails.
 
-    stall_s: a read that blocks for so long fails; None waits for ever.
+    stall_s: a read that blocks for so long fails; None waits for ever. decoder: "cuda" is the
+    GPU's, where there is one and the video's codec gives the same pictures there; else the CPU's.
     """
-    with mapped_errors(shown, timeout_s=open_timeout_s, opened=False):
+
+    def opened(accelerator: HWAccel | None) -> InputContainer:
         return av.open(
-            url, options=dict(options), format=container_format, timeout=(open_timeout_s, stall_s)
+            url,
+            options=dict(options),
+            format=container_format,
+            timeout=(open_timeout_s, stall_s),
+            hwaccel=accelerator,
         )
+
+    accelerator = nvdec.accelerator(shown) if decoder == "cuda" else None
+    with mapped_errors(shown, timeout_s=open_timeout_s, opened=False):
+        if accelerator is None:
+            return opened(None)
+        try:
+            container = opened(accelerator)
+        except av.FFmpegError:
+            nvdec.let_go()
+            raise
+        for stream in container.streams.video[:1]:
+            if stream.codec_context is not None and not nvdec.is_exact(
+                shown, stream.codec_context.name
+            ):
+                container.close()
+                return opened(None)
+        return container
 
 
 def video_of(
@@ -191,11 +218,12 @@ def decoded(
 
     Raises SourceError where reading fails or blocks for `stall_s`, or nothing decodes for long.
     """
-    reformatter = VideoReformatter()  # one for all frames: it keeps its tables
+    reformatters = VideoReformatter(), VideoReformatter()  # for all frames: they keep their tables
+    is_accelerated = stream.codec_context is not None and stream.codec_context.is_hwaccel
     packets = _Packets(container, stream, stall_s, wait, is_lent=is_lent)
     is_hls = container.format.name == "hls"
     lost: dict[str, int] = {}
-    fruitless = 0
+    fruitless = failed = 0  # in a row
     while True:
         asked_ns = time.monotonic_ns()
         with mapped_errors(shown, timeout_s=stall_s, opened=True):
@@ -213,7 +241,12 @@ def decoded(
             frames = packet.decode()
         except av.FFmpegError:
             frames = []
+            failed += 1
             lost["corrupt"] = lost.get("corrupt", 0) + 1
+        else:
+            failed = 0
+        if is_accelerated and failed > _HOPELESS_ON_GPU:
+            raise SourceError(Reason.CODEC, nvdec.give_up(shown))
         fruitless = 0 if frames else fruitless + 1
         if fruitless > _HOPELESS:
             raise SourceError(
@@ -221,6 +254,9 @@ def decoded(
                 f"{shown} sends data, but no picture of it can be decoded; check its codec",
             )
         for frame in frames:
+            if is_accelerated and frame.sw_format is None:
+                is_accelerated = False
+                nvdec.warn_of_fallback(shown, stream.codec_context.name)
             if frame.is_corrupt:
                 lost["corrupt"] = lost.get("corrupt", 0) + 1
                 continue
@@ -229,7 +265,7 @@ def decoded(
                 dts_ns=_nanoseconds(frame.dts, frame.time_base),
                 width=frame.width,
                 height=frame.height,
-                image=_Image(frame, reformatter),
+                image=_Image(frame, *reformatters),
                 waited_ns=waited_ns,
                 lost=lost,
             )
@@ -290,14 +326,19 @@ def _nanoseconds(ticks: int | None, time_base: Fraction | None) -> int | None:
 
 
 class _Image:
-    """Converts a decoded picture to RGB when it is called."""
+    """Converts a decoded picture to RGB when it is called; one on the GPU comes down for it."""
 
-    __slots__ = ("_frame", "_reformatter")
+    __slots__ = ("_frame", "_to_planar", "_to_rgb")
 
-    def __init__(self, frame: av.VideoFrame, reformatter: VideoReformatter) -> None:
-        self._frame, self._reformatter = frame, reformatter
+    def __init__(
+        self, frame: av.VideoFrame, to_planar: VideoReformatter, to_rgb: VideoReformatter
+    ) -> None:
+        self._frame, self._to_planar, self._to_rgb = frame, to_planar, to_rgb
 
     def __call__(self) -> U8:
+        frame = self._frame
         # Each camera has its thread already; more of them inside would only compete.
-        rgb = self._reformatter.reformat(self._frame, format="rgb24", threads=1)
+        if planar := nvdec.planar((frame.sw_format or frame.format).name):
+            frame = self._to_planar.reformat(frame, format=planar, threads=1)
+        rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1)
         return cast(U8, rgb.to_ndarray())

@@ -60,6 +60,7 @@ class FileSource:
             str(self._path),
             {"protocol_whitelist": "file,crypto,data"},
             open_timeout_s=self._options.open_timeout_s,
+            decoder=self._options.decoder,
         )
         self._container = container
         self._stream, info = video_of(container, str(self._path), "file")

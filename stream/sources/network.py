@@ -79,6 +79,7 @@ class NetworkSource:
                 _ffmpeg_options(self._url.scheme, options),
                 open_timeout_s=options.open_timeout_s,
                 stall_s=options.stall_s,
+                decoder=options.decoder,
             )
         except SourceError as error:
             raise self._better_explained(error) from None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from av import Packet
 from av.video.stream import VideoStream
 
 from stream.frame import SourceFrame
 from stream.sources.history import History
+
+Decoder = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class SourceOptions:
         realtime: a file is paced by its own timestamps instead of read as fast as possible.
         wait: how a source that paces itself sleeps, seconds; the capture thread gives one that a
             stop interrupts (it then returns true).
+        decoder: "cuda" has cameras and files decoded by an NVIDIA GPU, where it can.
         packets: takes every encoded packet of a camera, or a file at its own pace.
         history: what of an HLS camera was played in the connections before.
     """
@@ -67,6 +70,7 @@ class SourceOptions:
     realtime: bool = False
     wait: Callable[[float], object] = time.sleep
     history: History = field(default_factory=History)
+    decoder: Decoder = "cpu"
     packets: PacketTap | None = None
 
 

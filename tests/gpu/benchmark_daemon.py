@@ -3,11 +3,11 @@
     python -m tests.gpu.benchmark_daemon --cameras 16 64 [--processes 2] [--seconds 20] [...]
 
 Each camera decodes the clip (640x480, 25 frames a second, H.264) by itself, in real time, so this
-counts all that the daemon does, decoding on the CPU included. For each number of cameras: frames
-and predictions a second, what was dropped and why, and the time from a frame to its prediction, as
-the upper end of the histogram's bar that the median and the 99th percentile lie in; the cores that
-were busy, in the daemon and in the processes that capture for it (--processes; by default as many
-as it takes by itself). Further options go to `gesta run`.
+counts all that the daemon does, decoding included (on the CPU, unless --decoder cuda is given). For
+each number of cameras: frames and predictions a second, what was dropped and why, and the time from
+a frame to its prediction, as the upper end of the histogram's bar that the median and the 99th
+percentile lie in; the cores that were busy, in the daemon and in the processes that capture for it
+(--processes; by default as many as it takes by itself). Further options go to `gesta run`.
 """
 
 from __future__ import annotations

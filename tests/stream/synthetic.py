@@ -69,6 +69,7 @@ def write_video(
     fps: int = 25,
     times: Sequence[int] | None = None,
     codec: str = "libx264",
+    pixels: str = "yuv420p",
     options: dict[str, str] | None = None,
 ) -> Path:
     """Encodes pictures [H,W,3]; `times` are in units of 1/(1000 fps) s, by default evenly."""
@@ -78,7 +79,7 @@ def write_video(
             if stream is None:
                 stream = container.add_stream(codec, rate=fps)
                 stream.height, stream.width = image.shape[:2]
-                stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+                stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else pixels
                 stream.time_base = Fraction(1, 1000 * fps)
                 stream.codec_context.time_base = Fraction(1, 1000 * fps)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")

@@ -95,6 +95,10 @@ def test_what_other_processes_have_to_do_counts_where_so_many_are_held():
     assert cameras_held(slow, Cost(0.25, {1: 0.1}, {}, 4.0), **machine) == pytest.approx(
         4000 / 131.25
     )
+    # Where a GPU decodes, other processes capture however few there are: 25 x (1 + 4) ms of 4000.
+    assert cameras_held(
+        sent, Cost(0.25, {1: 0.1}, {}, 4.0), **machine, alone_at_most=0
+    ) == pytest.approx(32)
 
 
 @pytest.mark.parametrize(("sample_ms", "several"), [(0.01, True), (20.0, False)])
@@ -102,7 +106,7 @@ def test_it_says_when_a_machine_holds_more_than_one_daemon_serves(capsys, sample
     graphs = SimpleNamespace(device="cuda", precision="fp16")
     opening = SimpleNamespace(manifest=small_manifest(), bundle=None)
     cost, engine = Cost(sample_ms, {1: 0.01}), SimpleNamespace(graphs=graphs)
-    check._say_capacity(Sent(25.0, None, 0.01), cost, opening, engine)
+    check._say_capacity(Sent(25.0, None, 0.01), cost, opening, engine, "cpu")
     said = capsys.readouterr().out
     assert ("run several for more" in said) is several
     assert ("processes beside the daemon's own" in said) is several

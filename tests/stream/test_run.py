@@ -17,6 +17,7 @@ import zmq
 from engine.errors import EngineDrift
 from engine.flow.open import open_flow
 from engine.manifest import FlowEntry
+from stream import opening as opening_module
 from stream import run as run_module
 from stream.configuration.config import (
     CameraConfig,
@@ -33,6 +34,7 @@ from stream.events.store import EventStore
 from stream.messaging.messages import Heartbeat, Meta, Prediction, Status
 from stream.messaging.publisher import Publisher
 from stream.messaging.subscriber import Subscriber
+from stream.processes.capture_processes import CaptureProcesses
 from stream.signals import stopped_by_signals
 from tests.stream.events.test_store import event
 from tests.stream.messaging.samples_of_messages import MODEL
@@ -199,6 +201,33 @@ def test_a_file_that_is_missing_is_no_success(opening, endpoint, tmp_path):
 def test_a_scene_that_can_not_be_drawn_is_told_before_anything_starts(opening, endpoint):
     with pytest.raises(ConfigError, match="scene"):
         run(config(endpoint, "scene:?sede=1"))
+
+
+def test_a_gpu_that_is_to_decode_where_there_is_none_is_told_before_anything_starts(
+    opening, endpoint, video, monkeypatch
+):
+    monkeypatch.setattr(
+        opening_module, "describe_machine", lambda: SimpleNamespace(nvidia_driver=None)
+    )
+    asked = msgspec.structs.replace(config(endpoint, video), decoder="cuda")
+    with pytest.raises(ConfigError, match=r'decoder: "cuda" .* no driver .* leave decoder out'):
+        run(asked)
+
+
+def test_a_gpu_decodes_in_capture_processes(opening, endpoint, video, monkeypatch):
+    monkeypatch.setattr(
+        opening_module, "describe_machine", lambda: SimpleNamespace(nvidia_driver="580")
+    )
+    made = []
+
+    def processes(number, begin, wants_flow):
+        made.append((number, begin.decoder))
+        return CaptureProcesses(0, begin, wants_flow)
+
+    monkeypatch.setattr(run_module, "CaptureProcesses", processes)
+    run(config(endpoint, video))
+    run(msgspec.structs.replace(config(endpoint, video), decoder="cuda"))
+    assert made == [(0, "cpu"), (1, "cuda")]
 
 
 def test_an_endpoint_in_use_is_told_before_anything_is_compiled(opening, endpoint):

@@ -28,6 +28,14 @@ def test_capture_processes_are_a_number_that_a_machine_can_hold(tmp_path: Path) 
     assert "capture_processes" in refusal(tmp_path, "capture_processes = true\n" + CAMERA)
 
 
+def test_a_gpu_decodes_where_other_processes_capture(tmp_path: Path) -> None:
+    assert load(tmp_path, CAMERA).decoder == "cpu"
+    assert load(tmp_path, 'decoder = "cuda"\n' + CAMERA).decoder == "cuda"
+    said = refusal(tmp_path, 'decoder = "cuda"\ncapture_processes = 0\n' + CAMERA)
+    assert 'capture_processes: is 0, and decoder = "cuda" decodes in capture processes' in said
+    assert "decoder" in refusal(tmp_path, 'decoder = "nvdec"\n' + CAMERA)
+
+
 def refusal(tmp_path: Path, text: str) -> str:
     with pytest.raises(ConfigError) as refused:
         load(tmp_path, text)

@@ -7,6 +7,7 @@ from stream.processes.orders import Begin
 from tests.stream.synthetic import small_manifest
 
 BEGIN = Begin(
+    decoder="cpu",
     manifest=small_manifest(),
     flow="dis",
     flow_entry=FlowEntry(bound_px=12.0),

@@ -17,6 +17,13 @@ def test_few_cameras_need_none_and_many_as_many_as_there_are_cores(cameras, core
     assert processes_for(cameras, cores) == processes
 
 
+@pytest.mark.parametrize(
+    ("cameras", "cores", "processes"), [(1, 64, 1), (32, 64, 1), (33, 64, 2), (200, 2, 2)]
+)
+def test_a_gpu_decodes_in_other_processes_alone(cameras, cores, processes):
+    assert processes_for(cameras, cores, "cuda") == processes
+
+
 class Process:
     """Remembers whom it watches."""
 
