@@ -283,7 +283,8 @@ def _say_capacity(
     of_one = int(cameras_of_one_daemon(sent, opening.manifest.prediction_hz))
     fit = min(int(cameras), of_one)
     if processes := processes_for(fit, describe_machine().cores, decoder):
-        _say("", f"so many are captured in {processes} processes beside the daemon's own")
+        what = "1 process" if processes == 1 else f"{processes} processes"
+        _say("", f"so many are captured in {what} beside the daemon's own")
     if int(cameras) > of_one:
         _say(
             "",

@@ -8,6 +8,7 @@
  *   small               no video is small enough for it
  *   full                no memory is left
  *   taken               the process's context is open already, in another way than FFmpeg's
+ *   contexts=N          so many of their own fit at once
  *   stutter=N           the picture after N of them can't be decoded
  * FAKE_NVDEC_LOG        a file that gets a line for each context that is made or taken, each
  *                       decoder, and each picture that is copied into the host's memory
@@ -42,6 +43,7 @@ static void note(const char *line) {
 
 static unsigned primary_flags;
 static int primary_holders;
+static long contexts;
 static int here; /* what contexts point to */
 
 int cuInit(unsigned flags) { (void)flags; return does("absent") ? NO_DEVICE : OK; }
@@ -83,6 +85,9 @@ int cuDevicePrimaryCtxRelease(int device) {
 }
 int cuCtxCreate_v2(void **context, unsigned flags, int device) {
     (void)flags, (void)device;
+    const char *most = does("contexts=");
+    if (most && contexts >= atol(most + strlen("contexts="))) return FULL;
+    contexts++;
     note("a context of its own\n");
     *context = &here;
     return OK;
@@ -92,7 +97,10 @@ int cuCtxPopCurrent_v2(void **context) {
     if (context) *context = &here;
     return OK;
 }
-int cuCtxDestroy_v2(void *context) { return context ? OK : INVALID; }
+int cuCtxDestroy_v2(void *context) {
+    contexts--;
+    return context ? OK : INVALID;
+}
 int cuMemAlloc_v2(Address *at, size_t size) {
     void *memory = does("full") ? NULL : malloc(size);
     *at = (Address)(size_t)memory;

@@ -80,9 +80,9 @@ class CaptureHost:
 
     def run(self, orders: Sequence[Order]) -> None:
         """Until the daemon is gone, or wants no more. orders: that came with the first."""
-        logging.basicConfig(
-            handlers=[LogOutlet(self._outlet)], level=self._begin.log_level, force=True
-        )
+        outlet, level = LogOutlet(self._outlet), self._begin.log_level
+        # The daemon writes the rest of a line.
+        logging.basicConfig(handlers=[outlet], level=level, format="%(message)s", force=True)
         self._outlet.start()
         while True:
             for order in orders:

@@ -162,9 +162,10 @@ def open_container(
             return opened(None)
         try:
             container = opened(accelerator)
-        except av.FFmpegError:
-            nvdec.let_go()
-            raise
+        except (av.FFmpegError, OSError):
+            if not nvdec.is_lost():
+                raise
+            return opened(None)
         for stream in container.streams.video[:1]:
             if stream.codec_context is not None and not nvdec.is_exact(
                 shown, stream.codec_context.name
@@ -219,7 +220,9 @@ def decoded(
     Raises SourceError where reading fails or blocks for `stall_s`, or nothing decodes for long.
     """
     reformatters = VideoReformatter(), VideoReformatter()  # for all frames: they keep their tables
-    is_accelerated = stream.codec_context is not None and stream.codec_context.is_hwaccel
+    context = stream.codec_context
+    is_accelerated, is_first = context.is_hwaccel, True
+    announced = context.width, context.height
     packets = _Packets(container, stream, stall_s, wait, is_lent=is_lent)
     is_hls = container.format.name == "hls"
     lost: dict[str, int] = {}
@@ -246,7 +249,8 @@ def decoded(
         else:
             failed = 0
         if is_accelerated and failed > _HOPELESS_ON_GPU:
-            raise SourceError(Reason.CODEC, nvdec.give_up(shown))
+            why = f"the GPU decodes nothing of {shown} (its memory may be full)"
+            raise SourceError(Reason.CODEC, nvdec.give_up(shown, why))
         fruitless = 0 if frames else fruitless + 1
         if fruitless > _HOPELESS:
             raise SourceError(
@@ -256,7 +260,12 @@ def decoded(
         for frame in frames:
             if is_accelerated and frame.sw_format is None:
                 is_accelerated = False
-                nvdec.warn_of_fallback(shown, stream.codec_context.name)
+                nvdec.note_fallback(shown, context.name)
+            elif is_accelerated and is_first and (frame.width, frame.height) != announced:
+                # FFmpeg cuts nothing off a GPU's picture at its left or top.
+                why = f"{shown} is cropped, and a GPU's picture of it would not be"
+                raise SourceError(Reason.CODEC, nvdec.give_up(shown, why))
+            is_first = False
             if frame.is_corrupt:
                 lost["corrupt"] = lost.get("corrupt", 0) + 1
                 continue

@@ -21,6 +21,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from stream.configuration.config import CameraConfig
 from stream.processes.capture_process import CaptureProcess
@@ -172,23 +173,27 @@ def test_codecs_that_decoders_round_as_they_like_stay_on_the_cpu(
     libraries: Path, tmp_path: Path
 ) -> None:
     clip = write_video(tmp_path / "a.avi", texture(), codec="mjpeg")
-    got, said = read(libraries, clip, "cuda")
-    assert got == read(libraries, clip, "cpu")[0]
+    got, said = read(libraries, clip, "cuda", openings=3)
+    assert got == read(libraries, clip, "cpu", openings=3)[0]
     assert got[0]["codec"] == "mjpeg"
     assert noted(tmp_path)["a decoder"] == 0
-    assert "is in mjpeg, which a GPU may decode to other pictures; the CPU decodes it" in said
+    assert said.count("is in mjpeg, which a GPU may decode to other pictures; the CPU decodes") == 1
 
 
 @pytest.mark.parametrize(
     ("does", "sentence"),
-    [("absent", "FFmpeg reaches no NVIDIA GPU; "), ("small", "the GPU doesn't decode this h264 ")],
+    [
+        ("absent", "what a GPU was to decode the CPU does: FFmpeg reaches no NVIDIA GPU"),
+        ("small", "a.mp4 is decoded on the CPU: the GPU doesn't decode h264 of this profile"),
+    ],
 )
 def test_what_the_gpu_does_not_decode_the_cpu_does_and_it_is_said(
     libraries: Path, clip: Path, does: str, sentence: str
 ) -> None:
-    got, said = read(libraries, clip, "cuda", does)
-    assert got == read(libraries, clip, "cpu")[0]
-    assert said.count(f"{clip} is decoded on the CPU: {sentence}") == 1
+    got, said = read(libraries, clip, "cuda", does, openings=3)
+    assert got == read(libraries, clip, "cpu", openings=3)[0]
+    assert said.count("\n") == 1  # once, not at each opening
+    assert sentence in said
     assert "look at nvidia-smi" in said
     assert noted(clip.parent)["a plane comes down"] == 0
 
@@ -206,6 +211,31 @@ def test_a_full_gpu_is_given_up_for_the_cpu(libraries: Path, clip: Path) -> None
     assert [second] == read(libraries, clip, "cpu")[0]
 
 
+def test_where_no_more_contexts_fit_the_cpu_decodes_at_once(libraries: Path, clip: Path) -> None:
+    got, said = read(libraries, clip, "cuda", "taken contexts=1", openings=2)
+    assert got == read(libraries, clip, "cpu", openings=2)[0]
+    assert said.count("\n") == 1
+    assert "too little of its memory is free" in said
+
+
+def test_what_is_cropped_at_its_left_or_top_is_given_up_for_the_cpu(
+    libraries: Path, clip: Path
+) -> None:
+    cropped = clip.with_suffix(".mkv")
+    with av.open(str(clip)) as source, av.open(str(cropped), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        crop = BitStreamFilterContext("h264_metadata=crop_left=32:crop_top=16", stream, copy)
+        for packet in source.demux(stream):
+            for each in crop.filter(packet):
+                if each.dts is not None:
+                    each.stream = copy
+                    target.mux(each)
+    (first, second), _ = read(libraries, cropped, "cuda", openings=2)
+    assert first["error"].startswith(f"{cropped} is cropped, and a GPU's picture of it would not")
+    assert [second] == read(libraries, cropped, "cpu")[0]
+
+
 def test_a_picture_that_fails_is_counted_and_passed_over(libraries: Path, clip: Path) -> None:
     got, _ = read(libraries, clip, "cuda", "stutter=5")
     frames = got[0]["frames"]
@@ -213,23 +243,19 @@ def test_a_picture_that_fails_is_counted_and_passed_over(libraries: Path, clip: 
     assert sum(lost.get("corrupt", 0) for *_, lost in frames) == 1
 
 
-def test_the_cameras_of_a_capture_process_share_its_context(
-    libraries: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for key, value in settings(libraries, clip.parent, "").items():
-        monkeypatch.setenv(key, value)
+def watch(clip: Path, cameras: int) -> list[StatusChange]:
+    """A capture process has each of the cameras to its first sample."""
     process = CaptureProcess(0, replace(BEGIN, decoder="cuda"), wants_flow=lambda: True)
     process.start()
     changes: list[StatusChange] = []
-    queues = []
+    queues = [SampleQueue(1000, live=True, waits_s=1e6) for _ in range(cameras)]
     try:
-        for key in range(3):
-            queues.append(SampleQueue(1000, live=True, waits_s=1e6))
+        for key, queue in enumerate(queues):
             RemoteCapture(
                 CameraConfig(name=f"cam{key}", url=str(clip), realtime=True),
                 key=key,
                 host=process,
-                queue=queues[-1],
+                queue=queue,
                 on_status=changes.append,
                 epoch=0,
                 open_sight=lambda: None,
@@ -240,7 +266,31 @@ def test_the_cameras_of_a_capture_process_share_its_context(
     finally:
         process.stop()
         process.close(time.monotonic() + 5)
+    return changes
+
+
+def test_the_cameras_of_a_capture_process_share_its_context(
+    libraries: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in settings(libraries, clip.parent, "").items():
+        monkeypatch.setenv(key, value)
+    changes = watch(clip, 3)
     assert [each.detail for each in changes if each.state == "offline"] == []
     assert noted(clip.parent)["a decoder"] == 3
     assert noted(clip.parent)["a context of its own"] == 0
     assert noted(clip.parent)["a plane comes down"] >= 6
+
+
+def test_what_a_capture_process_warns_of_is_in_the_daemons_log_as_it_stands(
+    libraries: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clip = write_video(tmp_path / "a.avi", texture(), codec="mjpeg")
+    for key, value in settings(libraries, tmp_path, "").items():
+        monkeypatch.setenv(key, value)
+    watch(clip, 1)
+    assert [each for each in caplog.messages if "mjpeg" in each] == [
+        f"{clip} is in mjpeg, which a GPU may decode to other pictures; the CPU decodes it"
+    ]
