@@ -11,7 +11,7 @@
  *   contexts=N          so many of their own fit at once
  *   stutter=N           the picture after N of them can't be decoded
  * FAKE_NVDEC_LOG        a file that gets a line for each context that is made or taken, each
- *                       decoder, and each picture that is copied into the host's memory
+ *                       decoder, and each plane that is copied into the host's memory
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -236,27 +236,24 @@ int cuvidUnmapVideoFrame64(Decoder *decoder, Address at) {
 
 /* What FFmpeg looks for, and never calls here. */
 #define NEVER(name) int name(void) { return UNSUPPORTED; }
-NEVER(cuDeviceComputeCapability) NEVER(cuCtxSetLimit) 
-NEVER(cuMemAllocPitch_v2) NEVER(cuMemAllocManaged) NEVER(cuMemsetD8Async)
-NEVER(cuMemcpy) NEVER(cuMemcpyAsync) NEVER(cuMemcpy2D_v2) NEVER(cuMemcpyHtoD_v2)
-NEVER(cuMemcpyHtoDAsync_v2) NEVER(cuMemcpyDtoH_v2) NEVER(cuMemcpyDtoHAsync_v2)
-NEVER(cuMemcpyDtoD_v2) NEVER(cuMemcpyDtoDAsync_v2) NEVER(cuCtxGetDevice)
-NEVER(cuDevicePrimaryCtxReset) NEVER(cuStreamCreate) NEVER(cuStreamQuery)
-NEVER(cuStreamDestroy_v2) NEVER(cuStreamAddCallback) NEVER(cuEventCreate)
-NEVER(cuEventDestroy_v2) NEVER(cuEventSynchronize) NEVER(cuEventQuery) NEVER(cuEventRecord)
-NEVER(cuLaunchKernel) NEVER(cuLinkCreate) NEVER(cuLinkAddData) NEVER(cuLinkComplete)
-NEVER(cuLinkDestroy) NEVER(cuModuleLoadData) NEVER(cuModuleUnload) NEVER(cuModuleGetFunction)
-NEVER(cuModuleGetGlobal) NEVER(cuTexObjectCreate) NEVER(cuTexObjectDestroy)
-NEVER(cuGLGetDevices_v2) NEVER(cuGraphicsGLRegisterImage) NEVER(cuGraphicsUnregisterResource)
-NEVER(cuGraphicsMapResources) NEVER(cuGraphicsUnmapResources)
-NEVER(cuGraphicsSubResourceGetMappedArray) NEVER(cuGraphicsResourceGetMappedPointer_v2)
-NEVER(cuArray3DCreate_v2) NEVER(cuArrayDestroy) NEVER(cuvidGetDecodeStatus)
-NEVER(cuvidReconfigureDecoder) NEVER(cuvidCtxLockCreate) NEVER(cuvidCtxLockDestroy)
-NEVER(cuvidCtxLock) NEVER(cuvidCtxUnlock) NEVER(cuvidCreateVideoSource)
-NEVER(cuvidDestroyVideoSource) NEVER(cuvidSetVideoSourceState) NEVER(cuvidGetVideoSourceState)
-NEVER(cuvidGetSourceVideoFormat) NEVER(cuvidGetSourceAudioFormat) NEVER(cuvidCreateVideoParser)
-NEVER(cuCtxGetCurrent)
-NEVER(cuStreamWaitEvent)
-NEVER(cuArrayCreate_v2)
-NEVER(cuvidCreateVideoSourceW)
-NEVER(cuvidParseVideoData) NEVER(cuvidDestroyVideoParser)
+NEVER(cuArray3DCreate_v2) NEVER(cuArrayCreate_v2) NEVER(cuArrayDestroy) NEVER(cuCtxGetCurrent)
+NEVER(cuCtxGetDevice) NEVER(cuCtxSetLimit) NEVER(cuDeviceComputeCapability)
+NEVER(cuDevicePrimaryCtxReset) NEVER(cuEventCreate) NEVER(cuEventDestroy_v2) NEVER(cuEventQuery)
+NEVER(cuEventRecord) NEVER(cuEventSynchronize) NEVER(cuGLGetDevices_v2)
+NEVER(cuGraphicsGLRegisterImage) NEVER(cuGraphicsMapResources)
+NEVER(cuGraphicsResourceGetMappedPointer_v2) NEVER(cuGraphicsSubResourceGetMappedArray)
+NEVER(cuGraphicsUnmapResources) NEVER(cuGraphicsUnregisterResource) NEVER(cuLaunchKernel)
+NEVER(cuLinkAddData) NEVER(cuLinkComplete) NEVER(cuLinkCreate) NEVER(cuLinkDestroy)
+NEVER(cuMemAllocManaged) NEVER(cuMemAllocPitch_v2) NEVER(cuMemcpy) NEVER(cuMemcpy2D_v2)
+NEVER(cuMemcpyAsync) NEVER(cuMemcpyDtoDAsync_v2) NEVER(cuMemcpyDtoD_v2)
+NEVER(cuMemcpyDtoHAsync_v2) NEVER(cuMemcpyDtoH_v2) NEVER(cuMemcpyHtoDAsync_v2)
+NEVER(cuMemcpyHtoD_v2) NEVER(cuMemsetD8Async) NEVER(cuModuleGetFunction)
+NEVER(cuModuleGetGlobal) NEVER(cuModuleLoadData) NEVER(cuModuleUnload)
+NEVER(cuStreamAddCallback) NEVER(cuStreamCreate) NEVER(cuStreamDestroy_v2) NEVER(cuStreamQuery)
+NEVER(cuStreamWaitEvent) NEVER(cuTexObjectCreate) NEVER(cuTexObjectDestroy)
+NEVER(cuvidCreateVideoParser) NEVER(cuvidCreateVideoSource) NEVER(cuvidCreateVideoSourceW)
+NEVER(cuvidCtxLock) NEVER(cuvidCtxLockCreate) NEVER(cuvidCtxLockDestroy) NEVER(cuvidCtxUnlock)
+NEVER(cuvidDestroyVideoParser) NEVER(cuvidDestroyVideoSource) NEVER(cuvidGetDecodeStatus)
+NEVER(cuvidGetSourceAudioFormat) NEVER(cuvidGetSourceVideoFormat)
+NEVER(cuvidGetVideoSourceState) NEVER(cuvidParseVideoData) NEVER(cuvidReconfigureDecoder)
+NEVER(cuvidSetVideoSourceState)
